@@ -15,9 +15,14 @@
 //!   `std::backtrace` walk to a stack's root and stop.
 //! * A context at rest is exactly the state after the switch returned: to walk a parked stack, start with its
 //!   [`Context`]'s `pc`, `sp` and frame pointer.
-//! * Nothing lives below the stack pointer when a signal may land.
+//! * A switch leaves nothing below the stack pointer, and moves it only to exchange it. A signal may land on any
+//!   instruction and walk: to the root of the stack that runs, or, in the instruction or two between the exchange
+//!   and the jump, no further than the frame it interrupted.
 //! * [`switch_tp`] also exchanges the thread pointer (`FS` base, `TPIDR_EL0`), so that the far side has its own
-//!   thread-locals. The whole exchange is one block of assembly: no compiled code runs between the two halves.
+//!   thread-locals. The whole exchange is one block of assembly: no compiled code runs between the two halves, but a
+//!   signal handler may, and sees the new thread-locals on the old stack.
+//!
+//! What is not carried over, and how all this is checked, is in `arch/README.md`.
 //!
 //! The switch is inline assembly that declares all registers but two as clobbered, not a called function that
 //! saves them: the compiler then saves those that are live and no others, and both jumps are predicted. What that
@@ -48,8 +53,8 @@ mod cpu;
 mod cpu;
 
 pub use cpu::{
-    Context, current, current_offset, exchange_by_instruction, init, set_current, switch, switch_bare, switch_tp,
-    switch_tp_syscall, thread_pointer,
+    Context, current, current_offset, exchange_by_instruction, init, set_current, switch,
+    switch_bare, switch_tp, switch_tp_syscall, thread_pointer,
 };
 
 /// The function a fresh stack starts in: called with the `arg` given to [`init`] and the message of the switch

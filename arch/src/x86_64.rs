@@ -6,19 +6,24 @@
 //!  Context     stack          Context     stack            Context     stack
 //!  ┌───────┐   ┌─────┐ top    ┌───────┐   ┌──────────┐     ┌───────┐   ┌──────────┐
 //!  │ sp ───┼──►└─────┘        │ sp ─┐ │   │ …frames… │     │ sp ─┐ │   │ …frames… │
-//!  │ start │                  │ 2:  │ │   │          │     │ 5:  │ │   │ &Context │
-//!  │ arg   │                  │ rbx └─┼──►└──────────┘     │ rbx └─┼──►└──────────┘
-//!  │ entry │                  │ rbp   │                    │ rbp   │
-//!  │ -     │                  │ -     │                    │ words │
+//!  │ start │                  │ 2:  └─┼──►└──────────┘     │ 5:  └─┼──►└──────────┘
+//!  │ arg   │                  │ rbx   │                    │ rbx   │
+//!  │ 0     │                  │ rbp   │                    │ rbp   │
+//!  │ entry │                  │ -     │                    │ words │
 //!  └───────┘                  └───────┘                    └───────┘
 //! ```
 //!
-//! A switch writes nothing to the stack: a context at rest is five words in the caller's hands. Registers at the
-//! jump, for every landing: `rsp`, `rbx`, `rbp` = the target's, `rdx` = message, all else is dead.
+//! A switch leaves nothing on the stack: a context at rest is five words in the caller's hands. Registers at the
+//! jump, for every landing: `rsp`, `rbx`, `rbp` = the target's, `rsi` = the target's `Context`, `rdx` = message,
+//! all else is dead.
 //!
 //! Between two contexts the CPU always holds the default control words. So only the side that leaves looks at
 //! them, and one that leaves with others (rare) saves them, loads the defaults and asks to be landed at `5:`,
 //! where they come back. The landing side pays nothing.
+//!
+//! The assembly never moves `rsp` but to exchange it: the unwind tables of the function around it are right at
+//! every instruction before the exchange and at every landing. Between the exchange and the jump they would
+//! describe the wrong stack, so a walk that starts there (from a signal handler) is told to stop at once.
 
 use core::arch::{asm, global_asm, naked_asm};
 use core::mem::offset_of;
@@ -38,16 +43,23 @@ pub struct Context {
     pub pc: usize,
     /// The compiler reserves rbx, so it cannot be declared clobbered. Fresh: the argument.
     pub rbx: usize,
-    /// Likewise. Fresh: the entry function.
+    /// Likewise; the frame pointer, if the code around keeps one. Fresh: zero, where walks end.
     pub rbp: usize,
-    /// MXCSR, then the x87 control word; meaningful only when `pc` is the landing that reloads them.
-    control: [u32; 2],
+    /// MXCSR in the low half, the x87 control word in the high one; meaningful only when `pc` is the landing that
+    /// reloads them. Fresh: the entry function.
+    control: usize,
 }
 
 impl Context {
     /// A context that is nowhere yet: to be filled by a switch.
     pub const fn new() -> Context {
-        Context { sp: 0, pc: 0, rbx: 0, rbp: 0, control: [0; 2] }
+        Context {
+            sp: 0,
+            pc: 0,
+            rbx: 0,
+            rbp: 0,
+            control: 0,
+        }
     }
 
     /// The frame pointer at rest, for walkers.
@@ -56,9 +68,10 @@ impl Context {
     }
 }
 
-/// MXCSR: all exceptions masked, round to nearest; and the mask of its control bits (the others are sticky status).
+/// MXCSR: all exceptions masked, round to nearest; and the mask of its control bits. The low six bits are sticky
+/// status, which the ABI lets any call change. (Negative: fits an 8-bit immediate.)
 const MXCSR: u32 = 0x1f80;
-const MXCSR_CONTROL: u32 = 0xffc0;
+const MXCSR_CONTROL: i32 = !0x3f;
 /// The x87 control word: all exceptions masked, extended precision, round to nearest.
 const FCW: u32 = 0x037f;
 
@@ -75,8 +88,8 @@ pub unsafe fn init(top: *mut u8, entry: Entry, arg: *mut ()) -> Context {
         sp: top as usize,
         pc: start as *const () as usize,
         rbx: arg as usize,
-        rbp: entry as *const () as usize,
-        control: [0; 2],
+        rbp: 0,
+        control: entry as *const () as usize,
     }
 }
 
@@ -88,17 +101,20 @@ unsafe extern "C" fn start() {
         ".cfi_undefined rip",
         // rsp = top, aligned as before a call instruction.
         "mov rdi, rbx",
+        "mov rax, [rsi + {entry}]",
         "mov rsi, rdx",
-        "mov rax, rbp",
-        "xor ebp, ebp",
         "call rax",
         "ud2",
         ".cfi_endproc",
+        entry = const offset_of!(Context, control),
     )
 }
 
 /// One switch: `$check` looks at the control words, `$slow` is its way out of line, `$exchange` runs between the
 /// last use of the old context and the first of the new one.
+///
+/// Without `nostack`, though nothing is pushed: the compiler must not keep anything in the red zone of a stack at
+/// rest, and the slow path uses it.
 macro_rules! switch_asm {
     ($save:ident, $to:ident, $message:ident, [$($check:literal),*], [$($slow:literal),*], [$($exchange:literal),*],
      $($operands:tt)*) => {
@@ -111,10 +127,16 @@ macro_rules! switch_asm {
             $($check,)*
             "4:",
             $($exchange,)*
-            "mov rsp, [rsi]",
             "mov rbx, [rsi + {rbx}]",
             "mov rbp, [rsi + {rbp}]",
+            // From here to the jump neither stack can be walked: say that this is its outermost frame.
+            ".cfi_remember_state",
+            ".cfi_undefined rip",
+            "mov rsp, [rsi]",
             "jmp [rsi + {pc}]",
+            ".cfi_restore_state",
+            // Never reached. Walkers look a resting pc up at pc - 1, which must not be in the region above.
+            "int3",
             $($slow,)*
             "2:",
             pc = const offset_of!(Context, pc),
@@ -150,17 +172,17 @@ macro_rules! switch_abi_asm {
                 "3:",
                 "lea rax, [rip + 5f]",
                 "mov [rdi + {pc}], rax",
-                "push rdi",
-                "mov [rdi], rsp",
-                "push {mxcsr}",
-                "ldmxcsr [rsp]",
-                "mov word ptr [rsp], {fcw}",
-                "fldcw [rsp]",
+                // In the red zone: a signal steps over it, and moving rsp would belie the unwind tables.
+                "mov dword ptr [rsp - 8], {mxcsr}",
+                "mov dword ptr [rsp - 4], {fcw}",
+                "ldmxcsr [rsp - 8]",
+                "fldcw [rsp - 4]",
                 "jmp 4b",
                 "5:",
-                "pop rdi",
-                "ldmxcsr [rdi + {control}]",
-                "fldcw [rdi + {control} + 4]"
+                // Drop the x87 status that others left: a flag of theirs that our word unmasks would trap here.
+                "fnclex",
+                "ldmxcsr [rsi + {control}]",
+                "fldcw [rsi + {control} + 4]"
             ],
             [$($exchange),*],
             control = const offset_of!(Context, control),
@@ -177,8 +199,9 @@ macro_rules! switch_abi_asm {
 ///
 /// # Safety
 ///
-/// `to` came from [`init`] or from a `save`, has not been resumed since, and its stack is alive. `save` stays in
-/// place until the context is resumed. The caller's thread pointer is the one the target expects.
+/// `to` came from [`init`] or from a `save`, has not been resumed since, and its stack is alive; it is not `save`.
+/// A context may be moved while it is at rest; `*to` stays in place until the target runs. The caller's thread
+/// pointer is the one the target expects.
 #[inline(always)]
 pub unsafe fn switch(save: *mut Context, to: *const Context, mut message: usize) -> usize {
     // SAFETY: by contract; every register not saved in the context is declared lost.
@@ -206,7 +229,12 @@ pub unsafe fn switch_bare(save: *mut Context, to: *const Context, mut message: u
 /// As [`switch`], and `tp` is the thread pointer that the target expects: the one that was current when it left,
 /// or the one prepared for a fresh stack. [`exchange_by_instruction`] has answered true.
 #[inline(always)]
-pub unsafe fn switch_tp(save: *mut Context, to: *const Context, mut message: usize, tp: *mut u8) -> usize {
+pub unsafe fn switch_tp(
+    save: *mut Context,
+    to: *const Context,
+    mut message: usize,
+    tp: *mut u8,
+) -> usize {
     // SAFETY: by contract.
     unsafe { switch_abi_asm!(save, to, message, ["wrfsbase r8"], in("r8") tp,) }
     message
@@ -249,7 +277,9 @@ pub fn exchange_by_instruction() -> bool {
 pub fn thread_pointer() -> *mut u8 {
     let tp;
     // SAFETY: the ABI keeps the thread pointer itself in the first word of its block.
-    unsafe { asm!("mov {0}, qword ptr fs:[0]", out(reg) tp, options(nostack, preserves_flags, readonly)) }
+    unsafe {
+        asm!("mov {0}, qword ptr fs:[0]", out(reg) tp, options(nostack, preserves_flags, readonly))
+    }
     tp
 }
 

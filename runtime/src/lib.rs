@@ -1,1 +1,59 @@
-//! gander-runtime
+//! gander's scheduler: who runs next, and where?
+//!
+//! G is a goroutine, M a worker thread, P the right to run goroutines with what its holder keeps at hand. The tour
+//! begins in `sched/README.md`; a goroutine's life goes through `spawn.rs` (made), `sched/find.rs` (found),
+//! `switch.rs` (started and left), `park.rs` (waits), `entry.rs` (ends).
+//!
+//! This crate is gander's inside. Programs use the crate `gander`; its other rooms (channels, locks, sockets) use
+//! [`park`](mod@park), [`lock`], [`timer`].
+
+#![allow(unsafe_code, reason = "goroutines are shared by address between threads, under protocols of this crate")]
+
+mod alarm;
+mod asym;
+mod builder;
+mod current;
+mod door;
+mod entry;
+mod error;
+mod fatal;
+mod fault;
+mod futex;
+mod g;
+mod join;
+pub mod lock;
+mod m;
+mod main_macro;
+mod p;
+mod panics;
+mod park;
+mod runtime;
+mod sched;
+mod scope;
+mod spawn;
+mod switch;
+pub mod timer;
+mod token;
+
+pub use builder::{Builder, go, run, spawn};
+pub use current::{
+    current, lock_os_thread, park, park_timeout, procs, set_procs, sleep, try_current, unlock_os_thread, yield_now,
+};
+pub use entry::{exit, is_exit, is_goroutine, num_goroutines};
+pub use error::{SpawnError, StartError};
+pub use g::handle::{Goroutine, GoroutineId};
+pub use g::local::GoroutineLocal;
+pub use g::reason::WaitReason;
+pub use join::JoinHandle;
+pub use main_macro::{main, test};
+pub use panics::{UnhandledPanic, set_unhandled_panic_hook, take_unhandled_panic_hook};
+pub use park::{Claim, Task, wait, wait_if, wait_until};
+pub use scope::{Scope, ScopedJoinHandle, scope};
+
+/// Protocols that loom checks, for its tests.
+#[doc(hidden)]
+pub mod models {
+    pub use crate::p::ring::Ring;
+    pub use crate::sched::spin::Spin;
+    pub use crate::token::Token;
+}

@@ -1,0 +1,159 @@
+//! A goroutine's stack overflow is a report, not a riddle.
+//!
+//! The handler runs on the worker's alternate stack. It is ours to answer if the fault lies in the guard of a stack
+//! of ours; everything else goes on to whoever handled the signal before (std's handler, which reports overflows of
+//! ordinary threads; a user's; or the default).
+
+use std::cell::UnsafeCell;
+use std::fmt::Write;
+use std::io;
+use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::fatal::{self, Line};
+use crate::g::G;
+use crate::m;
+
+/// The handlers that were there before ours.
+struct Previous(UnsafeCell<[MaybeUninit<libc::sigaction>; 2]>);
+
+// SAFETY: written once, before our handler can run; then only read.
+unsafe impl Sync for Previous {}
+
+static PREVIOUS: Previous = Previous(UnsafeCell::new([const { MaybeUninit::uninit() }; 2]));
+const SIGNALS: [libc::c_int; 2] = [libc::SIGSEGV, libc::SIGBUS];
+
+/// Installs the handler. Called once.
+pub(crate) fn install() -> io::Result<()> {
+    for (i, signal) in SIGNALS.into_iter().enumerate() {
+        // SAFETY: a zeroed sigaction is valid; the handler is async-signal-safe until it is sure that the process
+        // ends; nobody reads `PREVIOUS` before the handler for this signal is in place.
+        unsafe {
+            let previous = (*PREVIOUS.0.get())[i].as_mut_ptr();
+            if libc::sigaction(signal, std::ptr::null(), previous) != 0 {
+                return Err(io::Error::last_os_error());
+            }
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = handler as *const () as usize;
+            action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+            libc::sigemptyset(&mut action.sa_mask);
+            if libc::sigaction(signal, &action, std::ptr::null_mut()) != 0 {
+                return Err(io::Error::last_os_error());
+            }
+        }
+    }
+    Ok(())
+}
+
+extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    // SAFETY: the kernel passes valid pointers.
+    let (address, by_kernel) = unsafe { ((*info).si_addr() as usize, (*info).si_code > 0) };
+    let g = m::current_g();
+    // SAFETY: the running G is alive.
+    if by_kernel && !g.is_null() && unsafe { !(*g).is_scheduler() } {
+        if let Some(place) = gander_stack::locate(address) {
+            if place.guard {
+                // SAFETY: likewise.
+                report(unsafe { &*g }, place.top as usize - place.limit as usize);
+            }
+        }
+    }
+    pass_on(signal, info, context)
+}
+
+/// Prints what happened and ends the process.
+fn report(g: &G, limit: usize) -> ! {
+    static REPORTING: AtomicBool = AtomicBool::new(false);
+    if REPORTING.swap(true, Ordering::SeqCst) {
+        // Another goroutine overflowed at the same time, or the report itself did.
+        crate::futex::nap(5_000_000);
+        fatal::now();
+    }
+    let mut line = Line::new();
+    let ident = g.ident();
+    let _ = write!(line, "gander: fatal error: stack overflow\n\ngoroutine {}", ident.id());
+    if let Some(name) = ident.name() {
+        let _ = write!(line, " \"{name}\"");
+    }
+    let at = g.spawned_at;
+    let _ = writeln!(
+        line,
+        " [running]: stack exceeds its limit of {} KiB\ncreated at {}:{}:{}\nto raise the limit: \
+         gander::Builder::new().stack_size(bytes), up to 1 GiB; for a deep recursion: gander::stack::maybe_grow\n",
+        limit >> 10,
+        at.file(),
+        at.line(),
+        at.column()
+    );
+    line.print();
+    // Symbols need malloc, whose lock the overflowing frame may hold: the report ends in time without them.
+    // SAFETY: sets a handler and a clock for a process that is about to end.
+    unsafe {
+        libc::signal(libc::SIGALRM, give_up as *const () as libc::sighandler_t);
+        libc::alarm(10);
+    }
+    print_backtrace();
+    fatal::now()
+}
+
+/// The frames of the overflow: the first and the last of them.
+fn print_backtrace() {
+    const FIRST: usize = 60;
+    let text = std::backtrace::Backtrace::force_capture().to_string();
+    let mut frames = 0;
+    let mut cut = text.len();
+    for (at, line) in text.match_indices('\n').map(|(at, _)| (at, &text[at + 1..])) {
+        // A frame begins with its number and a colon; the lines between are its places.
+        if line.trim_start().split_once(':').is_some_and(|(number, _)| number.parse::<usize>().is_ok()) {
+            frames += 1;
+            if frames == FIRST {
+                cut = at;
+            }
+        }
+    }
+    eprintln!("stack backtrace:\n{}", &text[..cut]);
+    if frames > FIRST {
+        eprintln!("  … and {} frames more", frames - FIRST);
+    }
+}
+
+extern "C" fn give_up(_: libc::c_int) {
+    fatal::now();
+}
+
+/// Lets the previous handler have the signal.
+fn pass_on(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    let i = usize::from(signal == SIGNALS[1]);
+    // SAFETY: written before this handler was installed.
+    let previous = unsafe { (*PREVIOUS.0.get())[i].assume_init_ref() };
+    match previous.sa_sigaction {
+        libc::SIG_DFL | libc::SIG_IGN => {
+            // Returning repeats the faulting instruction, now with the default action; a signal that somebody sent
+            // is not repeated by itself.
+            // SAFETY: restores the default; raise is async-signal-safe.
+            unsafe {
+                if previous.sa_sigaction == libc::SIG_DFL {
+                    libc::signal(signal, libc::SIG_DFL);
+                    if (*info).si_code <= 0 {
+                        libc::raise(signal);
+                    }
+                }
+            }
+        }
+        handler if previous.sa_flags & libc::SA_SIGINFO != 0 => {
+            // SAFETY: it was installed with this signature.
+            unsafe {
+                let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) =
+                    std::mem::transmute(handler);
+                handler(signal, info, context);
+            }
+        }
+        handler => {
+            // SAFETY: it was installed with this signature.
+            unsafe {
+                let handler: extern "C" fn(libc::c_int) = std::mem::transmute(handler);
+                handler(signal);
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! A goroutine's header, at the top of its own stack.
+//!
+//! ```text
+//!  Stack::top ─►┌────────────────────────────────┐
+//!               │ thread-local block (own mode)  │  laid once, reused with the stack
+//!               ├────────────────────────────────┤
+//!               │ G                              │
+//!               ├────────────────────────────────┤
+//!               │ the closure and what it needs  │
+//!               ├────────────────────────────────┤
+//!               │ frames ▼                       │
+//! ```
+
+pub(crate) mod handle;
+pub(crate) mod local;
+pub(crate) mod reason;
+
+use std::cell::{Cell, UnsafeCell};
+use std::panic::Location;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
+
+use gander_arch::Context;
+use gander_stack::Stack;
+
+use crate::m::M;
+use handle::Ident;
+use reason::WaitReason;
+
+/// What a goroutine is doing. For dumps and assertions only: what it may be done with is decided by who holds it.
+///
+/// | state | on a stack of its own | who holds the G | who changes it |
+/// |---|---|---|---|
+/// | `Runnable` | at rest | one queue | whoever takes it off the queue |
+/// | `Running` | running | its M | itself |
+/// | `Waiting` | at rest, or leaving | whoever will ready it: a wait node, a timer, a token | that one, once |
+/// | `Dead` | over | the M it ended on, for a moment | |
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum State {
+    Runnable,
+    Running,
+    Waiting,
+    Dead,
+}
+
+/// A goroutine. Also the scheduler's own context on each M (`g0`), which has no stack of ours.
+pub(crate) struct G {
+    /// Where it goes on, while it does not run. `[one-runner]`: touched by the M that switches from or to it.
+    pub(crate) context: UnsafeCell<Context>,
+    /// The M that runs it, while one does. Written by that M before the switch.
+    pub(crate) m: Cell<*const M>,
+    /// Its thread pointer in own mode.
+    pub(crate) thread_pointer: Cell<*mut u8>,
+    /// Link of whatever list holds it.
+    pub(crate) next: Cell<*const G>,
+    /// The only M it may run on: locked by `lock_os_thread`, or unwinding in shared mode.
+    pub(crate) bound: AtomicPtr<M>,
+    /// How many `lock_os_thread` are open.
+    pub(crate) locks: Cell<u32>,
+    state: AtomicU8,
+    reason: AtomicU8,
+    /// Its stack; taken by the far side of its last switch.
+    pub(crate) stack: Cell<Option<Stack>>,
+    /// Id, name and handle; lives as long as the goroutine.
+    pub(crate) ident: Cell<*const Ident>,
+    pub(crate) spawned_at: &'static Location<'static>,
+    /// What it runs: never unwinds, ends by retiring.
+    pub(crate) start: unsafe fn(*mut ()),
+    pub(crate) data: *mut (),
+    pub(crate) locals: local::Table,
+}
+
+impl G {
+    #[track_caller]
+    pub(crate) fn new(start: unsafe fn(*mut ()), data: *mut (), spawned_at: &'static Location<'static>) -> G {
+        G {
+            context: UnsafeCell::new(Context::new()),
+            m: Cell::new(ptr::null()),
+            thread_pointer: Cell::new(ptr::null_mut()),
+            next: Cell::new(ptr::null()),
+            bound: AtomicPtr::new(ptr::null_mut()),
+            locks: Cell::new(0),
+            state: AtomicU8::new(State::Runnable as u8),
+            reason: AtomicU8::new(WaitReason::None as u8),
+            stack: Cell::new(None),
+            ident: Cell::new(ptr::null()),
+            spawned_at,
+            start,
+            data,
+            locals: local::Table::new(),
+        }
+    }
+
+    /// The scheduler's context of an M.
+    pub(crate) fn scheduler() -> G {
+        unsafe fn never(_: *mut ()) {
+            unreachable!("a scheduler context is not spawned");
+        }
+        let g = G::new(never, ptr::null_mut(), Location::caller());
+        g.thread_pointer.set(gander_arch::thread_pointer());
+        g.set_state(State::Running);
+        g
+    }
+
+    /// Whether this is an M's scheduler context.
+    pub(crate) fn is_scheduler(&self) -> bool {
+        self.ident.get().is_null()
+    }
+
+    #[inline(always)]
+    pub(crate) fn set_state(&self, state: State) {
+        self.state.store(state as u8, Ordering::Relaxed);
+    }
+
+    pub(crate) fn state(&self) -> State {
+        match self.state.load(Ordering::Relaxed) {
+            0 => State::Runnable,
+            1 => State::Running,
+            2 => State::Waiting,
+            _ => State::Dead,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn set_reason(&self, reason: WaitReason) {
+        self.reason.store(reason as u8, Ordering::Relaxed);
+    }
+
+    /// The M it must run on, or null.
+    #[inline(always)]
+    pub(crate) fn bound(&self) -> *mut M {
+        self.bound.load(Ordering::Relaxed)
+    }
+
+    /// Its id and name.
+    pub(crate) fn ident(&self) -> &Ident {
+        debug_assert!(!self.is_scheduler());
+        // SAFETY: set when the goroutine was made, and the pointee outlives it.
+        unsafe { &*self.ident.get() }
+    }
+}

@@ -1,0 +1,166 @@
+//! The runtime's own lock: a few instructions held, never across preemption, never across a switch but handed over.
+
+use std::cell::UnsafeCell;
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::m;
+
+/// A spin lock whose holder cannot be preempted by gander.
+///
+/// One atomic read-modify-write to take, a plain store to release; that is what channels are fast by. It is safe
+/// to spin because a holder is a few instructions from letting go: on a goroutine, preemption is held off while
+/// it is held (`[signal-quiet]`). The kernel can still take the processor from a holder, so a waiter soon gives
+/// its time away, and then sleeps.
+#[derive(Debug, Default)]
+pub struct RawLock {
+    held: AtomicBool,
+}
+
+impl RawLock {
+    /// An open lock.
+    pub const fn new() -> RawLock {
+        RawLock { held: AtomicBool::new(false) }
+    }
+
+    /// Takes the lock and holds preemption off.
+    #[inline(always)]
+    pub fn lock(&self) {
+        m::hold_preemption();
+        if self.held.swap(true, Ordering::Acquire) {
+            self.lock_slow();
+        }
+    }
+
+    /// Takes the lock if it is open.
+    #[inline]
+    pub fn try_lock(&self) -> bool {
+        m::hold_preemption();
+        let taken = !self.held.swap(true, Ordering::Acquire);
+        if !taken {
+            m::release_preemption();
+        }
+        taken
+    }
+
+    #[cold]
+    fn lock_slow(&self) {
+        // A holder lets go within tens of nanoseconds, unless the kernel descheduled it.
+        const SPINS: u32 = 100;
+        const YIELDS: u32 = 50;
+        let mut tries = 0;
+        loop {
+            while self.held.load(Ordering::Relaxed) {
+                tries += 1;
+                if tries < SPINS {
+                    std::hint::spin_loop();
+                } else if tries < SPINS + YIELDS {
+                    std::thread::yield_now();
+                } else {
+                    // The holder may have a lower real-time priority than we: only sleeping lets it run.
+                    crate::futex::nap(50);
+                }
+            }
+            if !self.held.swap(true, Ordering::Acquire) {
+                return;
+            }
+        }
+    }
+
+    /// Releases the lock and lets preemption in again.
+    ///
+    /// # Safety
+    ///
+    /// The caller's thread holds it.
+    #[inline(always)]
+    pub unsafe fn unlock(&self) {
+        self.held.store(false, Ordering::Release);
+        m::release_preemption();
+    }
+
+    /// Releases the lock from the far side of a switch, on behalf of the goroutine that parked holding it. The
+    /// switch itself has taken over that goroutine's hold on preemption.
+    ///
+    /// # Safety
+    ///
+    /// The lock was handed over to the caller at a park.
+    #[inline(always)]
+    pub unsafe fn unlock_handed_over(&self) {
+        self.held.store(false, Ordering::Release);
+    }
+}
+
+/// A value behind a [`RawLock`].
+#[derive(Debug, Default)]
+pub struct Lock<T> {
+    raw: RawLock,
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: the lock gives one thread at a time access to the value.
+unsafe impl<T: Send> Sync for Lock<T> {}
+
+impl<T> Lock<T> {
+    /// An open lock around `value`.
+    pub const fn new(value: T) -> Lock<T> {
+        Lock { raw: RawLock::new(), value: UnsafeCell::new(value) }
+    }
+
+    /// Takes the lock.
+    ///
+    /// # Blocking
+    ///
+    /// Spins, then gives the thread's time away: blocks the thread for as long as the holder takes.
+    #[inline(always)]
+    pub fn lock(&self) -> Guard<'_, T> {
+        self.raw.lock();
+        Guard { lock: self }
+    }
+
+    /// The lock without its value, to hand over at a park.
+    #[inline(always)]
+    pub fn raw(&self) -> &RawLock {
+        &self.raw
+    }
+}
+
+/// Access to the value of a [`Lock`]; releases it when dropped.
+#[derive(Debug)]
+pub struct Guard<'a, T> {
+    lock: &'a Lock<T>,
+}
+
+impl<'a, T> Guard<'a, T> {
+    /// Keeps the lock held and forgets the guard: for handing the lock over at a park.
+    #[inline(always)]
+    pub fn leak(guard: Guard<'a, T>) -> &'a Lock<T> {
+        let lock = guard.lock;
+        std::mem::forget(guard);
+        lock
+    }
+}
+
+impl<T> Deref for Guard<'_, T> {
+    type Target = T;
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        // SAFETY: the guard is the proof that we hold the lock.
+        unsafe { &*self.lock.value.get() }
+    }
+}
+
+impl<T> DerefMut for Guard<'_, T> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: the guard is the proof that we hold the lock.
+        unsafe { &mut *self.lock.value.get() }
+    }
+}
+
+impl<T> Drop for Guard<'_, T> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // SAFETY: the guard is the proof that we hold the lock.
+        unsafe { self.lock.raw.unlock() }
+    }
+}

@@ -1,0 +1,197 @@
+//! M: a worker thread of the operating system.
+
+pub(crate) mod sigstack;
+mod worker;
+
+use std::cell::Cell;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering, compiler_fence};
+
+use crate::futex::Event;
+use crate::g::G;
+use crate::p::P;
+use crate::switch::AfterSwitch;
+
+pub(crate) use worker::start_thread;
+
+/// A worker. Never freed, so that a stale pointer to one is at worst out of date.
+///
+/// Fields in a `Cell` are touched by the worker's own thread only, or by whoever has just woken it for good
+/// (`Event` orders the two); the atomics by anybody.
+pub(crate) struct M {
+    pub(crate) id: u32,
+    /// How often preemption is held off; not 0 = in the runtime. Written by its own thread only.
+    nest: AtomicU32,
+    /// Somebody wants what this worker's P has to itself: wait at the next entry to the runtime. See [`seize`].
+    seized: AtomicU32,
+    /// The P it has, or null.
+    pub(crate) p: AtomicPtr<P>,
+    /// Its scheduler's context, on the thread's own stack.
+    pub(crate) g0: G,
+    /// What the landing side of a switch has to do.
+    pub(crate) after: Cell<AfterSwitch>,
+    /// Set to wake it when it is idle or waits for its bound goroutine.
+    pub(crate) wake: Event,
+    /// The P it is handed with that.
+    pub(crate) handed: AtomicPtr<P>,
+    /// The goroutine it shall run first with that P: its bound one.
+    pub(crate) handed_g: Cell<*const G>,
+    /// The goroutine that is locked to it, or null.
+    pub(crate) bound: Cell<*const G>,
+    /// It searches other Ps for work.
+    pub(crate) spinning: Cell<bool>,
+    /// Its last search began because of a goroutine in somebody's next slot.
+    pub(crate) searched_next: Cell<bool>,
+    /// The P whose wake-up made it search: told when the search was in vain.
+    pub(crate) woken_by: AtomicPtr<P>,
+    /// Links of the list of idle Ms, under the scheduler's lock.
+    pub(crate) idle_next: Cell<*const M>,
+    pub(crate) idle_prev: Cell<*const M>,
+    pub(crate) is_idle: Cell<bool>,
+    /// The earliest timer armed since it last ran out of work; see `sched/README.md`.
+    pub(crate) armed: Cell<u64>,
+    /// Its thread shall end: its bound goroutine ended without unlocking.
+    pub(crate) ending: Cell<bool>,
+    /// xorshift state for the order of stealing.
+    random: Cell<u32>,
+}
+
+// SAFETY: see the type's documentation for who touches which field.
+unsafe impl Sync for M {}
+// SAFETY: likewise; it is made on one thread and used on another.
+unsafe impl Send for M {}
+
+impl M {
+    /// A worker for the calling thread: its scheduler context takes this thread's thread pointer.
+    pub(crate) fn new() -> M {
+        static IDS: AtomicU32 = AtomicU32::new(0);
+        let id = IDS.fetch_add(1, Ordering::Relaxed);
+        M {
+            id,
+            nest: AtomicU32::new(1),
+            seized: AtomicU32::new(0),
+            p: AtomicPtr::new(ptr::null_mut()),
+            g0: G::scheduler(),
+            after: Cell::new(AfterSwitch::Nothing),
+            wake: Event::new(),
+            handed: AtomicPtr::new(ptr::null_mut()),
+            handed_g: Cell::new(ptr::null()),
+            bound: Cell::new(ptr::null()),
+            spinning: Cell::new(false),
+            searched_next: Cell::new(false),
+            woken_by: AtomicPtr::new(ptr::null_mut()),
+            idle_next: Cell::new(ptr::null()),
+            idle_prev: Cell::new(ptr::null()),
+            is_idle: Cell::new(false),
+            armed: Cell::new(u64::MAX),
+            ending: Cell::new(false),
+            random: Cell::new(id.wrapping_mul(0x9e37_79b9) | 1),
+        }
+    }
+
+    /// Its P. Only for its own thread, while it has one.
+    #[inline(always)]
+    pub(crate) fn p(&self) -> &'static P {
+        let p = self.p.load(Ordering::Relaxed);
+        debug_assert!(!p.is_null());
+        // SAFETY: Ps are never freed; a running worker has one.
+        unsafe { &*p }
+    }
+
+    /// Enters the runtime: preemption and thieves of private things are held off until [`M::leave`].
+    #[inline(always)]
+    pub(crate) fn enter(&self) {
+        self.nest.store(self.nest.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        // Partner of the heavy fence in `seize`: either it sees our nest, or we see its flag.
+        crate::asym::light();
+        if self.seized.load(Ordering::Acquire) != 0 {
+            self.wait_seized();
+        }
+    }
+
+    #[cold]
+    fn wait_seized(&self) {
+        while self.seized.load(Ordering::Acquire) != 0 {
+            std::hint::spin_loop();
+        }
+    }
+
+    /// Leaves the runtime by one level.
+    #[inline(always)]
+    pub(crate) fn leave(&self) {
+        // What was done inside stays before this store for a signal handler on this thread and, by release, for
+        // whoever seizes next.
+        compiler_fence(Ordering::SeqCst);
+        self.nest.store(self.nest.load(Ordering::Relaxed) - 1, Ordering::Release);
+    }
+
+    /// Leaves the runtime altogether: the landing of a goroutine after a switch, which ends every hold that its
+    /// leaver had (they were handed over).
+    #[inline(always)]
+    pub(crate) fn leave_all(&self) {
+        compiler_fence(Ordering::SeqCst);
+        self.nest.store(0, Ordering::Release);
+    }
+
+    /// Tries to keep this worker out of the runtime while `f` runs on another thread, if it is out of it now and
+    /// has `p`. For reaching into the private part of its P: rare, costs a system call.
+    pub(crate) fn seize<R>(&self, p: *const P, f: impl FnOnce() -> R) -> Option<R> {
+        if self.seized.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+            return None;
+        }
+        // Partner of the light fence in `enter`.
+        crate::asym::heavy();
+        // In the runtime it may change anything, and may give up its P; outside it can do neither, and now it
+        // cannot come in.
+        let out = self.nest.load(Ordering::Acquire) == 0 && std::ptr::eq(self.p.load(Ordering::Relaxed), p);
+        let answer = out.then(f);
+        self.seized.store(0, Ordering::Release);
+        answer
+    }
+
+    /// A random number for this worker's own thread.
+    pub(crate) fn random(&self) -> u32 {
+        let mut x = self.random.get();
+        x ^= x << 13;
+        x ^= x >> 17;
+        x ^= x << 5;
+        self.random.set(x);
+        x
+    }
+}
+
+/// The goroutine (or scheduler context) that runs on this thread; null on a thread that is not a worker.
+#[inline(always)]
+pub(crate) fn current_g() -> *const G {
+    gander_arch::current().cast()
+}
+
+/// The worker this code runs on, or none on a thread that is not ours.
+///
+/// `[tls-fresh]`: the answer is stale after the next switch of the calling goroutine. While it runs in the
+/// runtime (`enter`) it does not switch but where it says so.
+#[inline(always)]
+pub(crate) fn current() -> Option<&'static M> {
+    let g = current_g();
+    if g.is_null() {
+        return None;
+    }
+    // SAFETY: the running G is alive, and `m` was set by the worker that runs it; Ms are never freed.
+    unsafe { Some(&*(*g).m.get()) }
+}
+
+/// Holds preemption off, on a worker.
+#[inline(always)]
+pub(crate) fn hold_preemption() {
+    if let Some(m) = current() {
+        m.enter();
+    }
+}
+
+/// Undoes one [`hold_preemption`].
+#[inline(always)]
+pub(crate) fn release_preemption() {
+    if let Some(m) = current() {
+        m.leave();
+    }
+}

@@ -1,0 +1,32 @@
+//! The life of a worker thread.
+
+use std::io;
+use std::sync::atomic::Ordering;
+
+use super::{M, sigstack};
+use crate::sched;
+
+/// Starts a worker thread. It looks for an idle P by itself.
+pub(crate) fn start_thread() -> io::Result<()> {
+    std::thread::Builder::new().name("gander-worker".into()).spawn(main).map(drop)
+}
+
+fn main() {
+    let memory = match sigstack::install() {
+        Ok(memory) => memory,
+        Err(error) => {
+            crate::fatal::die(&format!("a worker has no memory for its signal stack: {error}"));
+        }
+    };
+    // Never freed: other threads may look at an M at any time.
+    let m: &'static M = Box::leak(Box::new(M::new()));
+    m.g0.m.set(m);
+    gander_arch::set_current(std::ptr::from_ref(&m.g0).cast_mut().cast());
+    sched::STATS.workers.fetch_add(1, Ordering::Relaxed);
+    sched::work(m);
+    // Only a worker whose bound goroutine ended without unlocking comes here: its thread's state is not to be
+    // inherited by anybody, so the thread ends, and its thread-locals with it.
+    sched::STATS.workers.fetch_sub(1, Ordering::Relaxed);
+    gander_arch::set_current(std::ptr::null_mut());
+    sigstack::remove(memory);
+}

@@ -1,0 +1,236 @@
+//! How a task comes to rest and how it is woken: the one door for channels, locks, timers and joins.
+//!
+//! A *task* is whoever calls: a goroutine, which parks and leaves its worker to others, or an ordinary thread,
+//! which sleeps. Everything that waits is written once for both.
+
+use std::mem::ManuallyDrop;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::alarm;
+use crate::futex::Event;
+use crate::g::reason::WaitReason;
+use crate::g::{G, State};
+use crate::m;
+use crate::sched;
+use crate::switch::{AfterSwitch, Locals, locals};
+
+/// A task that waits or is about to, to be readied by somebody else: the address of its goroutine, or of its
+/// thread's event with the lowest bit set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct Task(NonZeroUsize);
+
+const THREAD: usize = 1;
+
+thread_local! {
+    /// Where an ordinary thread sleeps. Without a destructor, so it is there until the thread is gone.
+    static SLEEPER: Event = const { Event::new() };
+}
+
+impl Task {
+    /// The calling task.
+    #[inline]
+    pub fn current() -> Task {
+        let g = m::current_g();
+        let bits = if g.is_null() { thread_bits() } else { g as usize };
+        // An address is not zero.
+        Task(NonZeroUsize::new(bits).expect("a task has an address"))
+    }
+
+    /// As a number above 1, for protocols that keep it in an atomic.
+    pub fn bits(self) -> usize {
+        self.0.get()
+    }
+
+    /// Back from [`bits`](Self::bits).
+    ///
+    /// # Safety
+    ///
+    /// `bits` came from a task.
+    pub unsafe fn from_bits(bits: usize) -> Task {
+        // SAFETY: the bits of a task are not zero.
+        Task(unsafe { NonZeroUsize::new_unchecked(bits) })
+    }
+
+    /// Whether it is an ordinary thread.
+    pub fn is_thread(self) -> bool {
+        self.0.get() & THREAD != 0
+    }
+
+    /// Lets the task go on.
+    ///
+    /// # Safety
+    ///
+    /// The task waits, in one of this module's functions, and has been made visible by its `release`; the caller
+    /// is the only one that wakes it from this wait.
+    #[inline]
+    pub unsafe fn ready(self) {
+        let bits = self.0.get();
+        if self.is_thread() {
+            // SAFETY: the thread sleeps, so its thread-locals are alive; `Event::set` does not touch them after
+            // the store that may let it go.
+            unsafe { (*((bits & !THREAD) as *const Event)).set() }
+        } else {
+            // SAFETY: by contract.
+            unsafe { sched::ready(bits as *const G) }
+        }
+    }
+}
+
+#[inline(never)]
+fn thread_bits() -> usize {
+    SLEEPER.with(std::ptr::from_ref) as usize | THREAD
+}
+
+/// Waits until readied. `release` is called when the task has come to rest, on another stack: it makes the task
+/// visible to whoever will ready it (releases the lock under which it enqueued itself). If it returns false the
+/// task goes on at once and nobody may ready it.
+///
+/// # Blocking
+///
+/// Parks the goroutine; blocks an ordinary thread.
+///
+/// # Safety
+///
+/// After `release` has returned true exactly one call of [`Task::ready`] follows. From the moment `release` makes
+/// the task visible it touches nothing of the task's stack; it does not switch, allocate or panic. Locks that are
+/// held now are released by it and by [`unlock_handed_over`](crate::lock::RawLock::unlock_handed_over).
+#[inline]
+pub unsafe fn wait_if<F: FnOnce() -> bool>(reason: WaitReason, release: F) {
+    /// Moves the closure out of the parked frame, then calls it: it may end that frame's rest.
+    unsafe fn commit<F: FnOnce() -> bool>(release: *mut ()) -> bool {
+        // SAFETY: it points to the closure below, which is not dropped there.
+        unsafe { std::ptr::read(release.cast::<F>())() }
+    }
+    let Some(m) = m::current() else {
+        return thread_wait(release);
+    };
+    let mut release = ManuallyDrop::new(release);
+    m.enter();
+    let g = m::current_g();
+    // SAFETY: the running goroutine is alive.
+    let g = unsafe { &*g };
+    debug_assert!(!g.is_scheduler(), "the scheduler does not wait");
+    let pinned = pin_while_unwinding(m, g);
+    g.set_reason(reason);
+    g.set_state(State::Waiting);
+    let argument = (&raw mut *release).cast();
+    // SAFETY: g runs here, in the runtime. Commit reads the closure from our frame, which rests until then.
+    let m = unsafe { sched::leave(m, g, AfterSwitch::Park { g, commit: commit::<F>, argument }) };
+    g.set_reason(WaitReason::None);
+    if pinned {
+        unpin(m, g);
+    }
+    m.leave_all();
+}
+
+/// [`wait_if`] for those who cannot be refused.
+///
+/// # Safety
+///
+/// As [`wait_if`].
+#[inline(always)]
+pub unsafe fn wait(reason: WaitReason, release: impl FnOnce()) {
+    // SAFETY: by contract.
+    unsafe {
+        wait_if(reason, || {
+            release();
+            true
+        });
+    }
+}
+
+/// In shared mode std's count of panics is the thread's. A goroutine that parks while it unwinds stays on its
+/// thread, and the thread stays with it.
+#[inline(always)]
+fn pin_while_unwinding(m: &m::M, g: &G) -> bool {
+    if locals() == Locals::Shared && std::thread::panicking() && g.bound().is_null() {
+        g.bound.store(std::ptr::from_ref(m).cast_mut(), Ordering::Relaxed);
+        m.bound.set(g);
+        return true;
+    }
+    false
+}
+
+#[cold]
+fn unpin(m: &m::M, g: &G) {
+    g.bound.store(std::ptr::null_mut(), Ordering::Relaxed);
+    m.bound.set(std::ptr::null());
+}
+
+#[cold]
+fn thread_wait(release: impl FnOnce() -> bool) {
+    SLEEPER.with(|sleeper| {
+        if release() {
+            sleeper.wait();
+        }
+    });
+}
+
+/// Who may end a wait that several could end: a partner, a closer, the clock. The first claim wins.
+#[derive(Debug, Default)]
+pub struct Claim {
+    winner: AtomicUsize,
+}
+
+impl Claim {
+    /// The clock's claim, in [`wait_until`].
+    pub const TIMEOUT: usize = usize::MAX;
+
+    /// An open claim.
+    pub const fn new() -> Claim {
+        Claim { winner: AtomicUsize::new(0) }
+    }
+
+    /// Claims the wait for `by` (not 0). The winner, and only the winner, readies the task.
+    pub fn claim(&self, by: usize) -> bool {
+        debug_assert!(by != 0);
+        self.winner.compare_exchange(0, by, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    /// Who won, or 0.
+    pub fn winner(&self) -> usize {
+        self.winner.load(Ordering::Acquire)
+    }
+}
+
+/// Waits until somebody has claimed `claim` and readied the task, or until `deadline` (on the clock of
+/// [`now`](crate::timer::now)): then the clock has claimed it. Returns the winner.
+///
+/// # Blocking
+///
+/// Parks the goroutine; blocks an ordinary thread.
+///
+/// # Safety
+///
+/// As [`wait`]; and whoever readies the task has won `claim` before.
+pub unsafe fn wait_until(reason: WaitReason, deadline: u64, claim: &Claim, release: impl FnOnce()) -> usize {
+    let task = Task::current();
+    if deadline == u64::MAX {
+        // SAFETY: by contract.
+        unsafe { wait(reason, release) };
+    } else if task.is_thread() {
+        thread_wait_until(deadline, claim, release);
+    } else {
+        let expire = || claim.claim(Claim::TIMEOUT);
+        let release = || {
+            release();
+            true
+        };
+        // SAFETY: by contract; the clock claims before it readies.
+        unsafe { alarm::wait(reason, deadline, task, &expire, release) };
+    }
+    claim.winner()
+}
+
+#[cold]
+fn thread_wait_until(deadline: u64, claim: &Claim, release: impl FnOnce()) {
+    SLEEPER.with(|sleeper| {
+        release();
+        if !sleeper.wait_until(deadline) && !claim.claim(Claim::TIMEOUT) {
+            // Somebody was faster and is about to wake us.
+            sleeper.wait();
+        }
+    });
+}

@@ -1,0 +1,177 @@
+//! The one runtime of a process: started once, never ended.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use gander_stack::{Class, Stack};
+use gander_tls::Model;
+
+use crate::error::{SpawnError, StartError};
+use crate::g::G;
+use crate::sched::{janitor, procs, sysmon};
+use crate::switch::{Locals, set_locals};
+use crate::{asym, fault, m};
+
+/// What a [`Builder`](crate::Builder) says about the runtime.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settings {
+    pub(crate) procs: Option<usize>,
+    pub(crate) shared: bool,
+}
+
+impl Settings {
+    /// The name of one that was made.
+    pub(crate) fn any(&self) -> Option<&'static str> {
+        if self.procs.is_some() {
+            Some("procs")
+        } else if self.shared {
+            Some("shared")
+        } else {
+            None
+        }
+    }
+}
+
+/// The stack limit of a goroutine for which nothing is said: enough for what ordinary crates do, and two of them
+/// share a page of page tables.
+const DEFAULT_STACK: usize = 1 << 20;
+
+/// What does not change while the runtime runs.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// How to make a goroutine's own thread-locals; none in shared mode.
+    own: Option<&'static Model>,
+    default_class: Class,
+}
+
+static CONFIG: OnceLock<Config> = OnceLock::new();
+static FORKED: AtomicBool = AtomicBool::new(false);
+
+/// The running runtime.
+#[inline]
+pub(crate) fn running() -> Result<&'static Config, SpawnError> {
+    let config = CONFIG.get().ok_or(SpawnError::NotRunning)?;
+    if FORKED.load(Ordering::Relaxed) { Err(SpawnError::Forked) } else { Ok(config) }
+}
+
+/// Starts the runtime, or checks that the one that runs is what is asked for.
+pub(crate) fn start(settings: &Settings) -> Result<(), StartError> {
+    static STARTING: Mutex<()> = Mutex::new(());
+    if FORKED.load(Ordering::Relaxed) {
+        return Err(StartError::Forked);
+    }
+    let _one = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(config) = CONFIG.get() {
+        return agree(config, settings);
+    }
+    let own = if settings.shared { None } else { Some(Model::learn().map_err(StartError::OwnThreadLocals)?) };
+    let default_class = gander_stack::class_of(DEFAULT_STACK).map_err(|error| StartError::Spawn(error.into()))?;
+    set_locals(match own {
+        None => Locals::Shared,
+        Some(_) if gander_arch::exchange_by_instruction() => Locals::Own,
+        Some(_) => Locals::OwnBySyscall,
+    });
+    asym::init();
+    fault::install().map_err(StartError::Thread)?;
+    // SAFETY: registers a handler that sets a flag.
+    unsafe {
+        libc::pthread_atfork(None, None, Some(forked));
+    }
+    let count = settings.procs.map(|count| (count, true)).or_else(procs_from_env);
+    let (count, chosen) = count.unwrap_or_else(|| (procs::machine(), false));
+    procs::set(count, chosen);
+    start_threads().map_err(StartError::Thread)?;
+    let _ = CONFIG.set(Config { own, default_class });
+    Ok(())
+}
+
+fn procs_from_env() -> Option<(usize, bool)> {
+    let text = std::env::var("GANDER_PROCS").ok()?;
+    match text.trim().parse() {
+        Ok(count) if (1..=procs::MAX_PROCS).contains(&count) => Some((count, true)),
+        _ => {
+            eprintln!("gander: GANDER_PROCS={text:?} is not a number from 1 to {}: ignored", procs::MAX_PROCS);
+            None
+        }
+    }
+}
+
+fn start_threads() -> io::Result<()> {
+    // One worker must be there, or nothing would ever run; the janitor makes the others.
+    m::start_thread()?;
+    thread("gander-sysmon", sysmon::main)?;
+    thread("gander-janitor", janitor::main)
+}
+
+fn thread(name: &str, main: fn()) -> io::Result<()> {
+    std::thread::Builder::new().name(name.into()).spawn(main).map(drop)
+}
+
+extern "C" fn forked() {
+    FORKED.store(true, Ordering::Relaxed);
+}
+
+fn agree(config: &Config, settings: &Settings) -> Result<(), StartError> {
+    if settings.shared && config.own.is_some() {
+        return Err(StartError::Conflict {
+            setting: "thread-locals",
+            is: "each goroutine's own".into(),
+            asked: "shared mode".into(),
+        });
+    }
+    match settings.procs {
+        Some(asked) if asked != procs::in_service() => Err(StartError::Conflict {
+            setting: "procs",
+            is: format!("{} (gander::set_procs changes it)", procs::in_service()),
+            asked: asked.to_string(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+impl Config {
+    /// The class of stack for a goroutine.
+    pub(crate) fn class(&self, stack_size: Option<usize>) -> Result<Class, SpawnError> {
+        match stack_size {
+            None => Ok(self.default_class),
+            Some(bytes) => Ok(gander_stack::class_of(bytes)?),
+        }
+    }
+
+    /// Sees to it that the goroutine's thread-locals lie at the top of its stack; returns where the rest begins.
+    pub(crate) fn lay_locals(&self, stack: &Stack) -> Result<*mut u8, SpawnError> {
+        let Some(model) = self.own else { return Ok(stack.top()) };
+        let top = stack.top().map_addr(|at| at & !(model.align() - 1));
+        if stack.tag() == 0 {
+            // SAFETY: [one-owner] the stack is ours, and nothing lies on it yet.
+            let pointer = unsafe { model.lay(stack.limit(), top)? };
+            stack.set_tag(pointer.as_ptr() as usize);
+        }
+        Ok(top.wrapping_sub(model.size()))
+    }
+
+    /// Tells a fresh goroutine and its thread-local block of each other.
+    pub(crate) fn set_locals(&self, g: &G, stack: &Stack) {
+        if self.own.is_none() {
+            return;
+        }
+        let pointer = stack.tag() as *mut u8;
+        g.thread_pointer.set(pointer);
+        // SAFETY: the block was laid and is nobody's but this goroutine's, which does not run yet; the current word
+        // lies at this distance in every block.
+        unsafe {
+            pointer.offset(gander_arch::current_offset()).cast::<*const G>().write(g);
+        }
+    }
+}
+
+/// The main goroutine called `exit`: the others go on, and the process with them, as in Go.
+pub(crate) fn main_exited() -> ! {
+    loop {
+        if crate::entry::num_goroutines() == 0 {
+            crate::fatal::exit("fatal error: no goroutines (main called gander::exit) - deadlock!");
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}

@@ -1,0 +1,238 @@
+//! Where a worker looks for the next goroutine, and in which order.
+
+use std::ptr;
+use std::sync::atomic::Ordering;
+
+use super::{FAIRNESS, SPIN, idle, inject, procs};
+use crate::g::G;
+use crate::m::M;
+use crate::p::{self, P};
+use crate::timer::now;
+
+/// Finds something to run; sleeps while there is nothing.
+pub(crate) fn runnable(m: &'static M) -> *const G {
+    if !m.bound.get().is_null() {
+        // The goroutine that is locked to this thread parked: the thread waits for it, the P does not.
+        return idle::await_bound(m);
+    }
+    loop {
+        let p = m.p();
+        if p.retired.load(Ordering::Relaxed) {
+            idle::retire(m);
+            continue;
+        }
+        // SAFETY: we hold p and are in the runtime.
+        if let Some(g) = unsafe { at_hand(p) } {
+            return found(m, g);
+        }
+        if may_search(m)
+            && let Some(g) = steal(m, p)
+        {
+            return found(m, g);
+        }
+        idle::rest(m);
+    }
+}
+
+/// What this P has, or has a share of.
+///
+/// # Safety
+///
+/// The caller holds `p` and is in the runtime.
+unsafe fn at_hand(p: &P) -> Option<*const G> {
+    let fair = p.tick.load(Ordering::Relaxed).wrapping_add(1).is_multiple_of(FAIRNESS);
+    if fair || p.attend.load(Ordering::Relaxed) {
+        p.attend.store(false, Ordering::Relaxed);
+        if p.timers.earliest() != u64::MAX {
+            p.timers.run_due(now());
+        }
+    }
+    // SAFETY: by contract, for all four.
+    unsafe {
+        if fair {
+            // Whoever waits in the ring is not to wait behind those who keep waking each other.
+            let next = p.take_next();
+            if !next.is_null() {
+                p.put(next);
+            }
+            if let Some(g) = inject::take(p, procs::in_service(), 1) {
+                return Some(g);
+            }
+        }
+        if let Some(g) = p.take() {
+            return Some(g);
+        }
+        if let Some(g) = inject::take(p, procs::in_service(), usize::MAX) {
+            return Some(g);
+        }
+        if p.timers.earliest() != u64::MAX && p.timers.run_due(now()) > 0 {
+            return p.take();
+        }
+    }
+    None
+}
+
+/// Whether this worker may search; then it is counted as searching. No more than half of the busy ones do.
+fn may_search(m: &M) -> bool {
+    if !m.spinning.get() {
+        let busy = (procs::in_service() as u32).saturating_sub(SPIN.idle());
+        if 2 * SPIN.searching() >= busy {
+            return false;
+        }
+        m.spinning.set(true);
+        SPIN.search();
+    }
+    true
+}
+
+/// Ends a search that found something.
+fn found(m: &M, g: *const G) -> *const G {
+    if m.spinning.get() {
+        m.spinning.set(false);
+        praise(m);
+        if SPIN.found() && SPIN.submitted() {
+            idle::call_worker(ptr::null());
+        }
+    }
+    g
+}
+
+/// The call that made this worker search was worth it.
+fn praise(m: &M) {
+    let by = m.woken_by.swap(ptr::null_mut(), Ordering::Relaxed);
+    if !by.is_null() {
+        // SAFETY: Ps are never freed.
+        unsafe { (*by).quiet_span.store(0, Ordering::Relaxed) };
+    }
+}
+
+/// The call that made this worker search was in vain: its P shall call less often.
+pub(crate) fn blame(m: &M) {
+    /// The longest silence, in wake-ups.
+    const LONGEST: u32 = 1024;
+    let by = m.woken_by.swap(ptr::null_mut(), Ordering::Relaxed);
+    if !by.is_null() {
+        // SAFETY: Ps are never freed.
+        let by = unsafe { &*by };
+        let span = (by.quiet_span.load(Ordering::Relaxed) * 2).clamp(1, LONGEST);
+        by.quiet_span.store(span, Ordering::Relaxed);
+        by.quiet.store(span, Ordering::Relaxed);
+    }
+}
+
+/// Looks at all other Ps, four times, in a random order.
+fn steal(m: &M, p: &P) -> Option<*const G> {
+    const ROUNDS: usize = 4;
+    for round in 0..ROUNDS {
+        for victim in Order::new(procs::ever(), m.random()).map(procs::get) {
+            if ptr::eq(victim, p) {
+                continue;
+            }
+            // SAFETY: our ring is empty (`at_hand` found nothing and nobody else puts there), and it is not theirs.
+            if let Some(g) = unsafe { victim.ring.steal_into(&p.ring) } {
+                p::bump(&p.counts.steals);
+                return Some(g);
+            }
+            if round + 1 < ROUNDS {
+                continue;
+            }
+            if victim.timers.earliest() != u64::MAX && victim.timers.run_due(now()) > 0 {
+                // SAFETY: we hold p and are in the runtime.
+                if let Some(g) = unsafe { p.take() } {
+                    return Some(g);
+                }
+            }
+            if let Some(g) = steal_next(victim) {
+                p::bump(&p.counts.steals);
+                return Some(g);
+            }
+        }
+        if inject::len() > 0 {
+            // SAFETY: we hold p and are in the runtime.
+            return unsafe { inject::take(p, procs::in_service(), usize::MAX) };
+        }
+    }
+    None
+}
+
+/// Takes the goroutine in the victim's next slot, unless the victim gets to it soon by itself.
+fn steal_next(victim: &P) -> Option<*const G> {
+    /// A goroutine that readies another usually parks within this time; then the next slot is in use.
+    const PATIENCE_NANOS: u64 = 3_000;
+    let next = victim.peek_next();
+    if next.is_null() {
+        return None;
+    }
+    let tick = victim.tick.load(Ordering::Relaxed);
+    let until = now() + PATIENCE_NANOS;
+    while now() < until {
+        if victim.peek_next() != next || victim.tick.load(Ordering::Relaxed) != tick {
+            return None;
+        }
+        std::hint::spin_loop();
+    }
+    let holder = victim.m.load(Ordering::Acquire);
+    if holder.is_null() {
+        return None;
+    }
+    // SAFETY: Ms are never freed. While seized, the private part of its P is ours.
+    let taken = unsafe { (*holder).seize(victim, || victim.take_next()) }?;
+    (!taken.is_null()).then_some(taken)
+}
+
+/// Every number below `count` once, in an order that depends on a random number.
+pub(crate) struct Order {
+    at: usize,
+    step: usize,
+    count: usize,
+    left: usize,
+}
+
+impl Order {
+    pub(crate) fn new(count: usize, random: u32) -> Order {
+        let random = random as usize;
+        // Any step that has no divisor in common with the count visits all.
+        let mut step = if count > 1 { random / count % (count - 1) + 1 } else { 1 };
+        while gcd(step, count) != 1 {
+            step = step % count + 1;
+        }
+        Order { at: random % count.max(1), step, count, left: count }
+    }
+}
+
+fn gcd(mut a: usize, mut b: usize) -> usize {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
+
+impl Iterator for Order {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        self.left = self.left.checked_sub(1)?;
+        let at = self.at;
+        self.at = (at + self.step) % self.count;
+        Some(at)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::Order;
+
+    /// sched-9.
+    #[test]
+    fn order_visits_each_once() {
+        for count in 1..=64 {
+            for random in (0..5000).step_by(7) {
+                let mut seen = vec![false; count];
+                for i in Order::new(count, random) {
+                    assert!(!std::mem::replace(&mut seen[i], true), "{i} of {count} twice for {random}");
+                }
+                assert!(seen.into_iter().all(|seen| seen), "{count} not covered for {random}");
+            }
+        }
+    }
+}

@@ -1,0 +1,391 @@
+//! Resting: which Ps and Ms have nothing to do, who keeps the clock for the timers, and how they come back.
+
+use std::ptr;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use super::{SPIN, find, inject, janitor, procs, sysmon};
+use crate::g::G;
+use crate::lock::Lock;
+use crate::m::M;
+use crate::p::P;
+
+/// Who rests.
+struct Resting {
+    ps: *const P,
+    ms: *const M,
+    /// The resting worker that wakes for the earliest timer, or null.
+    keeper: *const M,
+    /// sysmon sleeps without an end, because everybody rests.
+    sysmon_asleep: bool,
+}
+
+// SAFETY: it points to Ps and Ms, which are shared and never freed; used under the lock.
+unsafe impl Send for Resting {}
+
+static RESTING: Lock<Resting> = Lock::new(Resting {
+    ps: ptr::null(),
+    ms: ptr::null(),
+    keeper: ptr::null(),
+    sysmon_asleep: false,
+});
+
+/// When the keeper wakes; `u64::MAX` without one. Written under the lock.
+static KEPT: AtomicU64 = AtomicU64::new(u64::MAX);
+
+/// Resting workers, for the janitor.
+static SPARE: AtomicUsize = AtomicUsize::new(0);
+
+/// When the resting worker that minds the timers wakes.
+pub(crate) fn kept() -> u64 {
+    KEPT.load(Ordering::Relaxed)
+}
+
+/// How many workers rest.
+pub(crate) fn spare() -> usize {
+    SPARE.load(Ordering::Relaxed)
+}
+
+impl Resting {
+    fn push_p(&mut self, p: &P) {
+        debug_assert!(!p.is_idle.get());
+        p.is_idle.set(true);
+        p.idle_next.set(self.ps);
+        self.ps = p;
+        SPIN.rest();
+    }
+
+    /// Takes a P into service. The caller is told whether sysmon must be woken for it.
+    fn pop_p(&mut self) -> Option<(&'static P, bool)> {
+        // SAFETY: Ps are never freed.
+        let p = unsafe { self.ps.as_ref() }?;
+        self.ps = p.idle_next.get();
+        p.is_idle.set(false);
+        SPIN.resume();
+        Some((p, std::mem::take(&mut self.sysmon_asleep)))
+    }
+
+    fn remove_p(&mut self, p: &P) {
+        let mut at: *const P = ptr::null();
+        let mut here = self.ps;
+        while !ptr::eq(here, p) {
+            at = here;
+            // SAFETY: Ps are never freed, and p is in the list.
+            here = unsafe { (*here).idle_next.get() };
+        }
+        if at.is_null() {
+            self.ps = p.idle_next.get();
+        } else {
+            // SAFETY: likewise.
+            unsafe { (*at).idle_next.set(p.idle_next.get()) };
+        }
+        p.is_idle.set(false);
+        SPIN.resume();
+    }
+
+    fn push_m(&mut self, m: &M) {
+        m.is_idle.set(true);
+        m.idle_prev.set(ptr::null());
+        m.idle_next.set(self.ms);
+        // SAFETY: Ms are never freed.
+        if let Some(first) = unsafe { self.ms.as_ref() } {
+            first.idle_prev.set(m);
+        }
+        self.ms = m;
+        SPARE.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn remove_m(&mut self, m: &M) {
+        // SAFETY: Ms are never freed; all links are under the lock we hold.
+        unsafe {
+            match m.idle_prev.get().as_ref() {
+                Some(prev) => prev.idle_next.set(m.idle_next.get()),
+                None => self.ms = m.idle_next.get(),
+            }
+            if let Some(next) = m.idle_next.get().as_ref() {
+                next.idle_prev.set(m.idle_prev.get());
+            }
+        }
+        m.is_idle.set(false);
+        if ptr::eq(self.keeper, m) {
+            self.keeper = ptr::null();
+            KEPT.store(u64::MAX, Ordering::Relaxed);
+        }
+        SPARE.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Takes a resting worker, the one that keeps the clock last. With it comes the moment that nobody keeps now.
+    fn pop_m(&mut self) -> Option<(&'static M, u64)> {
+        // SAFETY: Ms are never freed; their links are under the lock we hold.
+        let (first, second) = unsafe {
+            let first = self.ms.as_ref()?;
+            (first, first.idle_next.get().as_ref())
+        };
+        let m = second.filter(|_| ptr::eq(first, self.keeper)).unwrap_or(first);
+        let unkept = if ptr::eq(m, self.keeper) { kept() } else { u64::MAX };
+        self.remove_m(m);
+        Some((m, unkept))
+    }
+}
+
+/// Gives `p` to `m`, which is the calling thread's.
+fn take_over(m: &M, p: &P) {
+    m.p.store(ptr::from_ref(p).cast_mut(), Ordering::Relaxed);
+    p.m.store(ptr::from_ref(m).cast_mut(), Ordering::Release);
+}
+
+/// Takes the P from `m`, which is the calling thread's.
+fn let_go(m: &M) -> &'static P {
+    let p = m.p();
+    p.m.store(ptr::null_mut(), Ordering::Relaxed);
+    m.p.store(ptr::null_mut(), Ordering::Release);
+    p
+}
+
+/// Wakes a resting worker and gives it a resting P, to search for work. The caller has counted it as searching.
+pub(crate) fn call_worker(woken_by: *const P) {
+    let mut resting = RESTING.lock();
+    let Some((p, wake_sysmon)) = resting.pop_p() else {
+        drop(resting);
+        let _ = SPIN.found();
+        return;
+    };
+    let Some((m, unkept)) = resting.pop_m() else {
+        resting.push_p(p);
+        resting.sysmon_asleep |= wake_sysmon;
+        drop(resting);
+        let _ = SPIN.found();
+        // The worker that the janitor starts takes an idle P and searches by itself.
+        janitor::want_worker();
+        return;
+    };
+    drop(resting);
+    m.spinning.set(true);
+    m.woken_by.store(woken_by.cast_mut(), Ordering::Relaxed);
+    hand(m, p);
+    if wake_sysmon {
+        sysmon::wake();
+    }
+    sysmon::mind(unkept);
+}
+
+/// Wakes `m` with a P. Nobody else may touch `m` until it runs.
+fn hand(m: &M, p: &P) {
+    m.handed.store(ptr::from_ref(p).cast_mut(), Ordering::Relaxed);
+    m.wake.set();
+}
+
+/// Takes what was handed with the wake-up.
+fn accept(m: &M) {
+    let p = m.handed.swap(ptr::null_mut(), Ordering::Relaxed);
+    debug_assert!(!p.is_null());
+    // SAFETY: handed Ps are live and nobody else's.
+    take_over(m, unsafe { &*p });
+}
+
+/// A new worker takes an idle P, or rests.
+pub(crate) fn first_rest(m: &'static M) {
+    if !take_idle(m) {
+        sleep(m);
+    }
+}
+
+/// Takes an idle P and begins to search with it.
+fn take_idle(m: &M) -> bool {
+    let mut resting = RESTING.lock();
+    let Some((p, wake_sysmon)) = resting.pop_p() else { return false };
+    drop(resting);
+    SPIN.search();
+    m.spinning.set(true);
+    take_over(m, p);
+    if wake_sysmon {
+        sysmon::wake();
+    }
+    true
+}
+
+/// The worker found nothing: it puts its P to rest and sleeps, and returns with a P.
+pub(crate) fn rest(m: &'static M) {
+    let mut resting = RESTING.lock();
+    if m.p().retired.load(Ordering::Relaxed) {
+        return;
+    }
+    resting.push_p(let_go(m));
+    drop(resting);
+    m.armed.set(u64::MAX);
+    let searched = m.spinning.replace(false);
+    SPIN.rested(searched);
+    // From here on whoever submits sees our P at rest; what was submitted before, we see.
+    if work_anywhere(m) && take_idle(m) {
+        return;
+    }
+    if searched {
+        find::blame(m);
+    }
+    sleep(m);
+}
+
+/// Whether any queue has something that this worker could take.
+fn work_anywhere(m: &M) -> bool {
+    if inject::len() > 0 {
+        return true;
+    }
+    let mut next_seen = false;
+    for i in 0..procs::ever() {
+        let p = procs::get(i);
+        if !p.ring.is_empty() {
+            return true;
+        }
+        next_seen |= !p.peek_next().is_null();
+    }
+    // A pair that wakes each other on one P nearly always shows a goroutine in the next slot: search for it once,
+    // and then leave it to sysmon, or we would never rest.
+    let again = next_seen && !m.searched_next.get();
+    m.searched_next.set(again);
+    again
+}
+
+/// Sleeps until handed a P, or until the earliest timer, whichever is first; returns with a P.
+fn sleep(m: &'static M) {
+    loop {
+        let earliest = procs::earliest_timer();
+        let mut resting = RESTING.lock();
+        resting.push_m(m);
+        let keeps = earliest < KEPT.load(Ordering::Relaxed);
+        if keeps {
+            resting.keeper = m;
+            KEPT.store(earliest, Ordering::Relaxed);
+        }
+        drop(resting);
+        if !keeps {
+            m.wake.wait();
+            return accept(m);
+        }
+        if m.wake.wait_until(earliest) {
+            return accept(m);
+        }
+        let mut resting = RESTING.lock();
+        if !m.is_idle.get() {
+            // Called at the last moment.
+            drop(resting);
+            m.wake.wait();
+            return accept(m);
+        }
+        resting.remove_m(m);
+        drop(resting);
+        if take_idle(m) {
+            return;
+        }
+        // Every P is busy: its holder, or sysmon, attends to the timer.
+        attend_all();
+    }
+}
+
+/// Makes every P look at its timers at its next switch.
+fn attend_all() {
+    for i in 0..procs::ever() {
+        procs::get(i).attend.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Hands our P and `g` to the worker `g` is bound to, and rests without a P.
+pub(crate) fn hand_over(m: &'static M, bound: &M, g: &G) {
+    let p = let_go(m);
+    bound.handed_g.set(g);
+    hand(bound, p);
+    sleep(m);
+}
+
+/// Waits for the bound goroutine of this worker; the P goes to another worker meanwhile.
+pub(crate) fn await_bound(m: &M) -> *const G {
+    pass_on(let_go(m));
+    m.wake.wait();
+    accept(m);
+    m.handed_g.replace(ptr::null())
+}
+
+/// Ends this worker's claim on a P for good.
+pub(crate) fn give_up(m: &M) {
+    pass_on(let_go(m));
+}
+
+/// Gives a P that nobody holds to a resting worker; to the list if there is none.
+fn pass_on(p: &'static P) {
+    let mut resting = RESTING.lock();
+    if let Some((m, unkept)) = resting.pop_m() {
+        drop(resting);
+        hand(m, p);
+        sysmon::mind(unkept);
+        return;
+    }
+    resting.push_p(p);
+    drop(resting);
+    janitor::want_worker();
+}
+
+/// Takes a retired P out of service: what it has goes to the global queue, its timers stay and are looked at by
+/// others. Returns with another P, in time.
+pub(crate) fn retire(m: &'static M) {
+    let p = m.p();
+    let mut moved = false;
+    // SAFETY: we hold p and are in the runtime.
+    while let Some(g) = unsafe { p.take() } {
+        inject::put_batch(&[g.cast_mut()]);
+        moved = true;
+    }
+    // SAFETY: likewise.
+    unsafe { (*p.stacks.get()).flush() };
+    let resting = RESTING.lock();
+    if !p.retired.load(Ordering::Relaxed) {
+        // Back in service meanwhile.
+        return;
+    }
+    let_go(m).out.set(true);
+    drop(resting);
+    if m.spinning.replace(false) {
+        let _ = SPIN.found();
+    }
+    if (moved || p.timers.earliest() != u64::MAX) && SPIN.submitted() {
+        call_worker(ptr::null());
+    }
+    sleep(m);
+}
+
+/// Puts the Ps `0..count` into service and all others out of it. Called with the Ps made.
+pub(crate) fn set_service(count: usize) {
+    let mut resting = RESTING.lock();
+    for i in 0..procs::ever() {
+        let p = procs::get(i);
+        if i >= count {
+            p.retired.store(true, Ordering::Relaxed);
+            if p.is_idle.get() {
+                resting.remove_p(p);
+                p.out.set(true);
+            } else {
+                p.attend.store(true, Ordering::Relaxed);
+            }
+        } else {
+            p.retired.store(false, Ordering::Relaxed);
+            if p.out.replace(false) {
+                resting.push_p(p);
+            }
+        }
+    }
+    procs::set_in_service(count);
+    let wake_sysmon = std::mem::take(&mut resting.sysmon_asleep);
+    drop(resting);
+    for _ in 0..count {
+        if SPIN.submitted() {
+            call_worker(ptr::null());
+        }
+    }
+    if wake_sysmon {
+        sysmon::wake();
+    }
+}
+
+/// sysmon asks whether it may sleep until woken: when every P rests (then a resting worker keeps the clock).
+pub(crate) fn sysmon_sleeps() -> bool {
+    let mut resting = RESTING.lock();
+    resting.sysmon_asleep = SPIN.idle() as usize >= procs::in_service() && spare() > 0;
+    resting.sysmon_asleep
+}

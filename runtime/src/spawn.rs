@@ -1,0 +1,241 @@
+//! Making goroutines.
+
+use std::mem::ManuallyDrop;
+use std::panic::Location;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use gander_stack::{Class, Stack};
+
+use crate::entry;
+use crate::error::SpawnError;
+use crate::g::G;
+use crate::g::handle::Ident;
+use crate::join::{JoinHandle, Packet};
+use crate::m;
+use crate::p;
+use crate::panics;
+use crate::runtime::{self, Config};
+use crate::scope;
+use crate::sched;
+
+/// What a goroutine runs, at the top of its stack.
+pub(crate) trait Body {
+    /// Its identity; stays in place while the goroutine lives.
+    fn ident(&mut self) -> &mut Ident;
+    /// Runs it to its end. Called once; does not unwind.
+    fn run(&mut self);
+}
+
+/// A goroutine without a handle.
+struct Detached<F> {
+    ident: Ident,
+    f: ManuallyDrop<F>,
+}
+
+impl<F: FnOnce()> Body for Detached<F> {
+    fn ident(&mut self) -> &mut Ident {
+        &mut self.ident
+    }
+
+    fn run(&mut self) {
+        // SAFETY: called once.
+        let f = unsafe { ManuallyDrop::take(&mut self.f) };
+        if let Err(payload) = entry::run(f)
+            && !entry::is_exit(&*payload)
+        {
+            panics::unhandled(payload);
+        }
+    }
+}
+
+/// A goroutine with a handle.
+struct Joinable<F, T> {
+    /// Taken at the end.
+    packet: Option<Arc<Packet<T>>>,
+    f: ManuallyDrop<F>,
+}
+
+impl<F: FnOnce() -> T, T> Body for Joinable<F, T> {
+    fn ident(&mut self) -> &mut Ident {
+        let packet = self.packet.as_mut().expect("present until the end");
+        // Not yet shared: the handle is made after the goroutine.
+        &mut Arc::get_mut(packet).expect("asked for before the handle is made").ident
+    }
+
+    fn run(&mut self) {
+        // SAFETY: called once.
+        let f = unsafe { ManuallyDrop::take(&mut self.f) };
+        let result = entry::run(f);
+        let packet = self.packet.take().expect("present until the end");
+        packet.complete(result);
+        // The identity goes with the packet.
+        // SAFETY: the running goroutine is alive.
+        unsafe { (*m::current_g()).ident.set(Ident::ended()) };
+        let scope = packet.scope.clone();
+        // Without a handle the result is dropped here, before the scope may end.
+        drop(packet);
+        if let Some(scope) = scope {
+            scope.end_one();
+        }
+    }
+}
+
+/// The entry of a body, and its end.
+unsafe fn start<B: Body>(body: *mut ()) {
+    // SAFETY: `launch` put it there; it is dropped once, here.
+    unsafe {
+        let body = body.cast::<B>();
+        (*body).run();
+        entry::drop_quietly(std::ptr::read(body));
+    }
+}
+
+/// [`start`] for a body too large for its stack.
+unsafe fn start_boxed<B: Body>(body: *mut ()) {
+    // SAFETY: `launch` put a box there.
+    let mut body = unsafe { std::ptr::read(body.cast::<Box<B>>()) };
+    body.run();
+    entry::drop_quietly(body);
+}
+
+/// A body of more than this share of its stack goes to the heap.
+const LARGEST_SHARE: usize = 8;
+
+/// Makes a goroutine that runs `body` and hands it to the scheduler.
+///
+/// # Safety
+///
+/// Whatever `body` borrows outlives the goroutine.
+unsafe fn launch<B: Body>(
+    body: B,
+    class: Class,
+    config: &Config,
+    spawned_at: &'static Location<'static>,
+    share: impl FnOnce(&B),
+) -> Result<(), SpawnError> {
+    let stack = take_stack(class)?;
+    let top = match config.lay_locals(&stack) {
+        Ok(top) => top,
+        Err(error) => {
+            put_stack(stack);
+            return Err(error);
+        }
+    };
+    // SAFETY: [one-owner] the stack is ours and unused: we write its top. `data` lies below `G`, each aligned;
+    // the size was bounded.
+    unsafe {
+        let g = top.sub(size_of::<G>()).map_addr(|at| at & !(align_of::<G>().max(64) - 1)).cast::<G>();
+        let boxed = size_of::<B>() > stack.size() / LARGEST_SHARE;
+        let (size, align) = if boxed {
+            (size_of::<Box<B>>(), align_of::<Box<B>>())
+        } else {
+            (size_of::<B>(), align_of::<B>())
+        };
+        let data = g.cast::<u8>().sub(size).map_addr(|at| at & !(align - 1));
+        let bottom = data.map_addr(|at| at & !(gander_arch::STACK_ALIGN - 1));
+        let (run, body): (unsafe fn(*mut ()), *mut B) = if boxed {
+            let mut body = Box::new(body);
+            let at = &raw mut *body;
+            data.cast::<Box<B>>().write(body);
+            (start_boxed::<B>, at)
+        } else {
+            data.cast::<B>().write(body);
+            (start::<B>, data.cast())
+        };
+        g.write(G::new(run, data.cast(), spawned_at));
+        let g = &*g;
+        *g.context.get() = gander_arch::init(bottom, entry::begin, std::ptr::from_ref(g).cast_mut().cast());
+        config.set_locals(g, &stack);
+        g.stack.set(Some(stack));
+        let m = m::current();
+        if let Some(m) = m {
+            m.enter();
+        }
+        let id = match m {
+            Some(m) => {
+                p::bump(&m.p().counts.spawned);
+                m.p().fresh_id()
+            }
+            None => {
+                sched::STATS.spawned_outside.fetch_add(1, Ordering::Relaxed);
+                crate::g::handle::reserve_ids(1)
+            }
+        };
+        let ident = (*body).ident();
+        ident.assign(id);
+        g.ident.set(ident);
+        share(&*body);
+        sched::submit(m, g);
+        if let Some(m) = m {
+            m.leave();
+        }
+    }
+    Ok(())
+}
+
+fn take_stack(class: Class) -> Result<Stack, SpawnError> {
+    let stack = match m::current() {
+        Some(m) => {
+            m.enter();
+            // SAFETY: in the runtime with our P, whose cache is private.
+            let stack = unsafe { (*m.p().stacks.get()).take(class) };
+            m.leave();
+            stack
+        }
+        None => gander_stack::take(class),
+    };
+    Ok(stack?)
+}
+
+fn put_stack(stack: Stack) {
+    match m::current() {
+        Some(m) => {
+            m.enter();
+            // SAFETY: in the runtime with our P, whose cache is private.
+            unsafe { (*m.p().stacks.get()).put(stack) };
+            m.leave();
+        }
+        None => gander_stack::put(stack),
+    }
+}
+
+/// Spawns without a handle.
+pub(crate) fn detached<F: FnOnce() + Send + 'static>(
+    f: F,
+    name: Option<Arc<str>>,
+    stack_size: Option<usize>,
+    spawned_at: &'static Location<'static>,
+) -> Result<(), SpawnError> {
+    let config = runtime::running()?;
+    let class = config.class(stack_size)?;
+    let body = Detached { ident: Ident::new(name), f: ManuallyDrop::new(f) };
+    // SAFETY: 'static.
+    unsafe { launch(body, class, config, spawned_at, |_| {}) }
+}
+
+/// Spawns with a handle.
+///
+/// # Safety
+///
+/// Whatever `F` and `T` borrow outlives the goroutine, and outlives the handle.
+pub(crate) unsafe fn joinable<F: FnOnce() -> T, T>(
+    f: F,
+    scope: Option<Arc<scope::Data>>,
+    name: Option<Arc<str>>,
+    stack_size: Option<usize>,
+    spawned_at: &'static Location<'static>,
+) -> Result<JoinHandle<T>, SpawnError> {
+    let config = runtime::running()?;
+    let class = config.class(stack_size)?;
+    let packet = Arc::new(Packet::new(Ident::new(name), scope));
+    let body = Joinable { packet: Some(packet), f: ManuallyDrop::new(f) };
+    let mut handle = None;
+    // SAFETY: by contract.
+    unsafe {
+        launch(body, class, config, spawned_at, |body: &Joinable<F, T>| {
+            handle = body.packet.clone().map(JoinHandle);
+        })?;
+    }
+    Ok(handle.expect("launched"))
+}
