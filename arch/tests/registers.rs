@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "fills registers by assembly")]
 
 use std::arch::naked_asm;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rig::timer::{HITS, Timer};
 use rig::{Coroutine, Link};
@@ -115,37 +115,56 @@ unsafe extern "C" fn across(
     )
 }
 
-/// The switch of one side, chosen by the round: all the forms that keep the thread pointer as it is.
-unsafe fn change(
-    save: *mut gander_arch::Context,
-    to: *const gander_arch::Context,
-    round: usize,
-) -> usize {
-    let tp = gander_arch::thread_pointer();
-    // SAFETY: the caller's, and the thread pointer stays the same.
-    unsafe {
-        match round % 16 {
-            1 if gander_arch::exchange_by_instruction() => {
-                gander_arch::switch_tp(save, to, round, tp)
+/// A switch there and back as a function of its own, so small that it has no use for a callee-saved register but to
+/// keep it: what the assembly fails to declare or save is lost.
+macro_rules! there_and_back {
+    ($($to_far:ident, $to_near:ident: |$save:ident, $to:ident| $switch:expr;)*) => {
+        $(
+            unsafe extern "C" fn $to_far(link: *const Link) {
+                // SAFETY: called on the near stack with the far side at rest.
+                let ($save, $to) = unsafe { ((*link).near(), (*link).far()) };
+                // SAFETY: as above, and the thread pointer stays the same.
+                unsafe { $switch };
             }
-            2 => gander_arch::switch_tp_syscall(save, to, round, tp),
-            n if n % 2 == 0 => gander_arch::switch_bare(save, to, round),
-            _ => gander_arch::switch(save, to, round),
-        }
-    }
+
+            unsafe extern "C" fn $to_near(link: *const Link) {
+                // SAFETY: called on the far stack with the near side at rest.
+                let ($save, $to) = unsafe { ((*link).far(), (*link).near()) };
+                // SAFETY: as above, and the thread pointer stays the same.
+                unsafe { $switch };
+            }
+        )*
+    };
 }
 
-static ROUND: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
-
-unsafe extern "C" fn to_far(link: *const Link) {
-    // SAFETY: called on the near stack with the far side at rest.
-    unsafe { change((*link).near(), (*link).far(), ROUND.load(Ordering::Relaxed)) };
+there_and_back! {
+    bare_to_far, bare_to_near: |save, to| gander_arch::switch_bare(save, to, 0);
+    full_to_far, full_to_near: |save, to| gander_arch::switch(save, to, 0);
+    tp_to_far, tp_to_near: |save, to| gander_arch::switch_tp(save, to, 0, gander_arch::thread_pointer());
+    call_to_far, call_to_near: |save, to| gander_arch::switch_tp_syscall(save, to, 0, gander_arch::thread_pointer());
 }
 
-unsafe extern "C" fn to_near(link: *const Link) {
-    // SAFETY: called on the far stack with the near side at rest.
-    unsafe { change((*link).far(), (*link).near(), ROUND.load(Ordering::Relaxed)) };
+type Call = unsafe extern "C" fn(*const Link);
+
+/// Each form meets itself and the others. (The system call is slow, so it is rare.)
+fn forms(round: usize) -> (Call, Call) {
+    let exchange = gander_arch::exchange_by_instruction();
+    let to_far = match round % 16 {
+        0 => call_to_far as Call,
+        1..6 if exchange => tp_to_far,
+        6..11 => bare_to_far,
+        _ => full_to_far,
+    };
+    let to_near = match round % 19 {
+        0 => call_to_near as Call,
+        1..7 if exchange => tp_to_near,
+        7..13 => bare_to_near,
+        _ => full_to_near,
+    };
+    (to_far, to_near)
 }
+
+static ROUND: AtomicUsize = AtomicUsize::new(0);
 
 /// Different in every register, round and side. (The factor is odd, so that the product differs too.)
 fn values(round: usize, side: u64) -> [u64; COUNT] {
@@ -154,7 +173,7 @@ fn values(round: usize, side: u64) -> [u64; COUNT] {
     })
 }
 
-fn check(round: usize, side: u64, call: unsafe extern "C" fn(*const Link), link: *const Link) {
+fn check(round: usize, side: u64, call: Call, link: *const Link) {
     let before = values(round, side);
     let mut after = before;
     // SAFETY: `across` keeps to the C ABI, and `call` is a switch that comes back.
@@ -178,7 +197,7 @@ fn torture(alternate_stack: bool) {
     );
     let far = Coroutine::new(move |link, mut round| {
         loop {
-            check(round, 1, to_near, link);
+            check(round, 1, forms(round).1, link);
             round = ROUND.load(Ordering::Relaxed);
         }
     });
@@ -186,7 +205,7 @@ fn torture(alternate_stack: bool) {
     let mut round = 0;
     while round < rounds || (HITS.load(Ordering::Relaxed) == hits && round < rounds * 100) {
         ROUND.store(round, Ordering::Relaxed);
-        check(round, 0, to_far, far.link());
+        check(round, 0, forms(round).0, far.link());
         round += 1;
     }
     drop(timer);

@@ -203,6 +203,7 @@ fn gdb_walks_to_the_root() {
 #[cfg(target_arch = "x86_64")]
 mod step {
     use std::arch::{asm, naked_asm};
+    use std::hint::black_box;
     use std::mem::zeroed;
     use std::ptr::null_mut;
 
@@ -308,8 +309,12 @@ mod step {
         unsafe { asm!("ldmxcsr [{0}]", in(reg) &mxcsr, options(nostack)) };
     }
 
+    /// `PADDING` makes the frames of the two sides different, so that tables for one are wrong for the other, and fills
+    /// the difference with something that looks like return addresses.
     #[inline(never)]
-    unsafe fn change(way: usize, save: *mut Context, to: *const Context) {
+    unsafe fn change<const PADDING: usize>(way: usize, save: *mut Context, to: *const Context) {
+        let mut decoys = [landing as *const () as usize + 8; PADDING];
+        black_box(&mut decoys);
         // SAFETY: the caller's; the thread pointer stays what it is.
         unsafe {
             match way {
@@ -319,6 +324,7 @@ mod step {
                 _ => switch_tp_syscall(save, to, 0, thread_pointer()),
             };
         }
+        black_box(&mut decoys);
     }
 
     #[test]
@@ -332,6 +338,8 @@ mod step {
             FOUND.near = Walk::here().root();
             FOUND.far = landing();
         }
+        let mut decoys = [landing as *const () as usize + 8; 256];
+        black_box(&mut decoys);
         for way in 0..4 {
             for strange in [false, true] {
                 if strange && way == 0 {
@@ -341,7 +349,7 @@ mod step {
                     for _ in 0..3 {
                         strange_words(strange);
                         // SAFETY: the near side waits.
-                        unsafe { change(way, link.far(), link.near()) };
+                        unsafe { change::<64>(way, link.far(), link.near()) };
                         strange_words(false);
                     }
                     step_off();
@@ -353,13 +361,14 @@ mod step {
                 // SAFETY: the far side is fresh, then at rest, and done after the fourth.
                 unsafe {
                     for _ in 0..4 {
-                        change(way, (*link).near(), (*link).far());
+                        change::<1>(way, (*link).near(), (*link).far());
                     }
                 }
                 step_off();
                 strange_words(false);
             }
         }
+        black_box(&mut decoys);
         // SAFETY: nothing steps any more.
         let found = unsafe {
             let found = &raw const FOUND;

@@ -48,15 +48,16 @@ pub(crate) fn install() -> io::Result<()> {
 extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: the kernel passes valid pointers.
     let (address, by_kernel) = unsafe { ((*info).si_addr() as usize, (*info).si_code > 0) };
-    let g = m::current_g();
     // SAFETY: the running G is alive.
-    if by_kernel && !g.is_null() && unsafe { !(*g).is_scheduler() } {
-        if let Some(place) = gander_stack::locate(address) {
-            if place.guard {
-                // SAFETY: likewise.
-                report(unsafe { &*g }, place.top as usize - place.limit as usize);
-            }
-        }
+    let g = unsafe { m::current_g().as_ref() };
+    if by_kernel
+        && let Some(g) = g
+        && !g.is_scheduler()
+        && let Some(place) = gander_stack::locate(address)
+        && place.guard
+        && place.limit == g.limit.get()
+    {
+        report(g, place.class.bytes());
     }
     pass_on(signal, info, context)
 }

@@ -68,11 +68,6 @@ impl Event {
         self.set.store(0, Ordering::Relaxed);
         true
     }
-
-    /// Clears the event if it is set; whether it was.
-    pub(crate) fn take(&self) -> bool {
-        self.set.swap(0, Ordering::Acquire) == 1
-    }
 }
 
 /// Sleeps for some microseconds without any lock or allocation.

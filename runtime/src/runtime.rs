@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use gander_stack::{Class, Stack};
-use gander_tls::Model;
+use gander_tls::{Model, ThreadPointer};
 
 use crate::error::{SpawnError, StartError};
 use crate::g::G;
@@ -139,29 +139,46 @@ impl Config {
         }
     }
 
-    /// Sees to it that the goroutine's thread-locals lie at the top of its stack; returns where the rest begins.
-    pub(crate) fn lay_locals(&self, stack: &Stack) -> Result<*mut u8, SpawnError> {
-        let Some(model) = self.own else { return Ok(stack.top()) };
+    /// Sees to it that the goroutine's thread-locals lie at the top of its stack; returns where the rest begins and
+    /// whether they lay there before.
+    pub(crate) fn lay_locals(&self, stack: &Stack) -> Result<(*mut u8, bool), SpawnError> {
+        let Some(model) = self.own else { return Ok((stack.top(), false)) };
         let top = stack.top().map_addr(|at| at & !(model.align() - 1));
-        if stack.tag() == 0 {
+        let laid = stack.tag() != 0;
+        if !laid {
             // SAFETY: [one-owner] the stack is ours, and nothing lies on it yet.
             let pointer = unsafe { model.lay(stack.limit(), top)? };
             stack.set_tag(pointer.as_ptr() as usize);
         }
-        Ok(top.wrapping_sub(model.size()))
+        Ok((top.wrapping_sub(model.size()), laid))
     }
 
-    /// Tells a fresh goroutine and its thread-local block of each other.
-    pub(crate) fn set_locals(&self, g: &G, stack: &Stack) {
-        if self.own.is_none() {
-            return;
-        }
+    /// Tells a fresh goroutine and its thread-local block of each other. `epoch` is that of the goroutine before it
+    /// on this stack, if there was one.
+    pub(crate) fn set_locals(&self, g: &G, stack: &Stack, epoch: Option<u32>) {
+        let Some(model) = self.own else { return };
         let pointer = stack.tag() as *mut u8;
         g.thread_pointer.set(pointer);
+        let now = model.epoch();
+        match epoch {
+            // Libraries were loaded since the block was made: their thread-locals lie in it uninitialised.
+            // SAFETY: the block was laid by this model, and nobody runs on it.
+            Some(before) if before != now => unsafe {
+                g.epoch.set(model.catch_up(ThreadPointer::from_raw(pointer), before));
+            },
+            _ => g.epoch.set(now),
+        }
         // SAFETY: the block was laid and is nobody's but this goroutine's, which does not run yet; the current word
         // lies at this distance in every block.
         unsafe {
             pointer.offset(gander_arch::current_offset()).cast::<*const G>().write(g);
+        }
+    }
+
+    /// Takes note of libraries that were loaded since the last call.
+    pub(crate) fn notice_libraries(&self) {
+        if let Some(model) = self.own {
+            model.notice_libraries();
         }
     }
 }

@@ -115,8 +115,8 @@ unsafe fn launch<B: Body>(
     share: impl FnOnce(&B),
 ) -> Result<(), SpawnError> {
     let stack = take_stack(class)?;
-    let top = match config.lay_locals(&stack) {
-        Ok(top) => top,
+    let (top, laid) = match config.lay_locals(&stack) {
+        Ok(place) => place,
         Err(error) => {
             put_stack(stack);
             return Err(error);
@@ -143,10 +143,13 @@ unsafe fn launch<B: Body>(
             data.cast::<B>().write(body);
             (start::<B>, data.cast())
         };
+        // A block that was laid has had a goroutine, whose header lay at this very place.
+        let epoch = laid.then(|| (*g).epoch.get());
         g.write(G::new(run, data.cast(), spawned_at));
         let g = &*g;
         *g.context.get() = gander_arch::init(bottom, entry::begin, std::ptr::from_ref(g).cast_mut().cast());
-        config.set_locals(g, &stack);
+        config.set_locals(g, &stack, epoch);
+        g.limit.set(stack.limit() as usize);
         g.stack.set(Some(stack));
         let m = m::current();
         if let Some(m) = m {
@@ -174,7 +177,7 @@ unsafe fn launch<B: Body>(
     Ok(())
 }
 
-fn take_stack(class: Class) -> Result<Stack, SpawnError> {
+pub(crate) fn take_stack(class: Class) -> Result<Stack, SpawnError> {
     let stack = match m::current() {
         Some(m) => {
             m.enter();
@@ -188,7 +191,7 @@ fn take_stack(class: Class) -> Result<Stack, SpawnError> {
     Ok(stack?)
 }
 
-fn put_stack(stack: Stack) {
+pub(crate) fn put_stack(stack: Stack) {
     match m::current() {
         Some(m) => {
             m.enter();

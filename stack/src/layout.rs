@@ -39,6 +39,9 @@ const MOST_BYTES: usize = 8 << 40;
 /// The colours of a top, each a cache line.
 const COLOURS: u32 = 24;
 const LINE: usize = 64;
+/// What a slot has beyond its class: room for the colour, and for what owners keep at the top of a stack (a header, a
+/// thread-local block), so that the frames get the bytes that were asked for.
+const HEADROOM: usize = 8 * KIB;
 
 /// A size of stack: 16 KiB, 32 KiB, and so on to 1 GiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,7 +55,7 @@ impl Class {
     /// How many there are.
     pub const COUNT: usize = Class::LARGEST.0 as usize + 1;
 
-    /// The bytes a stack of this class has at least, less the 1,472 that its colour may take.
+    /// The bytes a stack of this class has for frames, beside 6 KiB that its owner may use at the top.
     #[must_use]
     pub const fn bytes(self) -> usize {
         (16 * KIB) << self.0
@@ -127,7 +130,7 @@ impl Layout {
             class,
             page,
             guard: guard.next_multiple_of(page),
-            usable: class.bytes().next_multiple_of(page),
+            usable: (class.bytes() + HEADROOM).next_multiple_of(page),
         }
     }
 

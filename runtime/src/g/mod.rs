@@ -60,6 +60,10 @@ pub(crate) struct G {
     pub(crate) locks: Cell<u32>,
     state: AtomicU8,
     reason: AtomicU8,
+    /// The lowest usable byte of the stack it runs on: of its own, or of the segment that `grow` gave it.
+    pub(crate) limit: Cell<usize>,
+    /// The state of loaded libraries that its thread-local block was made for.
+    pub(crate) epoch: Cell<u32>,
     /// Its stack; taken by the far side of its last switch.
     pub(crate) stack: Cell<Option<Stack>>,
     /// Id, name and handle; lives as long as the goroutine.
@@ -83,6 +87,8 @@ impl G {
             locks: Cell::new(0),
             state: AtomicU8::new(State::Runnable as u8),
             reason: AtomicU8::new(WaitReason::None as u8),
+            limit: Cell::new(0),
+            epoch: Cell::new(0),
             stack: Cell::new(None),
             ident: Cell::new(ptr::null()),
             spawned_at,
@@ -111,15 +117,6 @@ impl G {
     #[inline(always)]
     pub(crate) fn set_state(&self, state: State) {
         self.state.store(state as u8, Ordering::Relaxed);
-    }
-
-    pub(crate) fn state(&self) -> State {
-        match self.state.load(Ordering::Relaxed) {
-            0 => State::Runnable,
-            1 => State::Running,
-            2 => State::Waiting,
-            _ => State::Dead,
-        }
     }
 
     #[inline(always)]

@@ -19,7 +19,6 @@ pub(crate) use worker::start_thread;
 /// Fields in a `Cell` are touched by the worker's own thread only, or by whoever has just woken it for good
 /// (`Event` orders the two); the atomics by anybody.
 pub(crate) struct M {
-    pub(crate) id: u32,
     /// How often preemption is held off; not 0 = in the runtime. Written by its own thread only.
     nest: AtomicU32,
     /// Somebody wants what this worker's P has to itself: wait at the next entry to the runtime. See [`seize`].
@@ -67,7 +66,6 @@ impl M {
         static IDS: AtomicU32 = AtomicU32::new(0);
         let id = IDS.fetch_add(1, Ordering::Relaxed);
         M {
-            id,
             nest: AtomicU32::new(1),
             seized: AtomicU32::new(0),
             p: AtomicPtr::new(ptr::null_mut()),

@@ -1,6 +1,6 @@
 //! P: the right to run goroutines, and what its holder keeps at hand.
 
-pub mod ring;
+pub(crate) mod ring;
 
 use std::cell::{Cell, UnsafeCell};
 use std::ptr;
@@ -21,7 +21,6 @@ pub(crate) const RING: usize = 256;
 /// *Private* fields are touched by the holder in the runtime, or by a thief that has seized the holder's M.
 #[repr(align(128))]
 pub(crate) struct P {
-    pub(crate) id: u32,
     /// The goroutine to run next, made ready by the one that runs: it finds its data warm. Private; an atomic so
     /// that others may look.
     next: AtomicPtr<G>,
@@ -71,9 +70,8 @@ unsafe impl Sync for P {}
 unsafe impl Send for P {}
 
 impl P {
-    pub(crate) fn new(id: u32) -> P {
+    pub(crate) fn new() -> P {
         P {
-            id,
             next: AtomicPtr::new(ptr::null_mut()),
             ring: Ring::new(),
             tick: AtomicU32::new(0),

@@ -41,6 +41,9 @@ pub(crate) fn main() {
         if now() >= round {
             round = now() + ROUND_NANOS;
             procs::follow_machine();
+            if let Ok(config) = crate::runtime::running() {
+                config.notice_libraries();
+            }
             // A thread-local block is kept with its stack: laying it anew costs more than the pages, and libc may know it.
             gander_stack::scavenge(SCAVENGE, |_| false);
         }

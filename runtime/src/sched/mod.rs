@@ -5,7 +5,7 @@ pub(crate) mod idle;
 pub(crate) mod inject;
 pub(crate) mod janitor;
 pub(crate) mod procs;
-pub mod spin;
+pub(crate) mod spin;
 pub(crate) mod sysmon;
 
 use std::ptr;
@@ -17,7 +17,11 @@ use crate::switch::{AfterSwitch, switch};
 use spin::Spin;
 
 /// Who searches and who rests.
+#[cfg(not(loom))]
 pub(crate) static SPIN: Spin = Spin::new();
+/// Loom's atomics cannot be made in a constant. The models use their own; this one only has to compile.
+#[cfg(loom)]
+pub(crate) static SPIN: std::sync::LazyLock<Spin> = std::sync::LazyLock::new(Spin::new);
 
 /// Counters that belong to no P.
 pub(crate) static STATS: Stats = Stats::new();

@@ -9,7 +9,7 @@ use super::idle;
 use crate::p::P;
 
 /// The most Ps there can be.
-pub const MAX_PROCS: usize = 1024;
+pub(crate) const MAX_PROCS: usize = 1024;
 
 static TABLE: [AtomicPtr<P>; MAX_PROCS] = [const { AtomicPtr::new(ptr::null_mut()) }; MAX_PROCS];
 /// How many were ever made; the table is filled up to here and entries stay.
@@ -60,8 +60,8 @@ pub(crate) fn set(count: usize, chosen: bool) {
     } else if CHOSEN.load(Ordering::Relaxed) || count == in_service() {
         return;
     }
-    for i in ever()..count {
-        TABLE[i].store(Box::into_raw(Box::new(P::new(i as u32))), Ordering::Release);
+    for (i, entry) in TABLE.iter().enumerate().take(count).skip(ever()) {
+        entry.store(Box::into_raw(Box::new(P::new())), Ordering::Release);
         EVER.store(i + 1, Ordering::Release);
     }
     idle::set_service(count);

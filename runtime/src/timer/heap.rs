@@ -16,7 +16,6 @@ use super::Timer;
 #[derive(Debug)]
 pub(super) struct Heap {
     root: *mut Timer,
-    len: usize,
 }
 
 // SAFETY: the heap owns the links of its nodes, wherever they lie; it is used under a lock.
@@ -24,11 +23,7 @@ unsafe impl Send for Heap {}
 
 impl Heap {
     pub(super) const fn new() -> Heap {
-        Heap { root: ptr::null_mut(), len: 0 }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.len
+        Heap { root: ptr::null_mut() }
     }
 
     /// When the earliest is due.
@@ -48,7 +43,6 @@ impl Heap {
             (*node).back = ptr::null_mut();
             self.root = meld(self.root, node);
         }
-        self.len += 1;
     }
 
     /// Takes the earliest.
@@ -61,7 +55,6 @@ impl Heap {
         unsafe {
             self.root = merge_children(node);
         }
-        self.len -= 1;
         Some(node)
     }
 
@@ -88,7 +81,6 @@ impl Heap {
             let rest = merge_children(node);
             self.root = meld(self.root, rest);
         }
-        self.len -= 1;
     }
 }
 

@@ -1,0 +1,283 @@
+//! How a task stands in line: the wait node and the queue of nodes.
+//!
+//! A node lies in the frame of the task that waits, and its address stands in a queue of the channel:
+//!
+//! ```text
+//!   queue.first ─► node ⇄ node ⇄ node ─┐      in order of arrival, linked in a ring: the last is first.prev
+//!                   ▲──────────────────┘
+//! ```
+//!
+//! * Links are read and written under the lock of the queue's channel, and nowhere else.
+//! * A node in a queue is alive: its owner has come to rest before the lock was let go, and takes the lock to take
+//!   the node out before its frame goes on without having been woken.
+//! * Whoever pops a node and has its claim (or finds that it needs none) is the only one that ends the wait: a
+//!   [`Waiter`]. The node stays alive until that one has readied the task, and not an instant longer.
+//! * A node whose claim went to somebody else (the clock, another case of a select) is popped and forgotten.
+//!
+//! One task may stand in many queues at once, with one node in each and one claim for all.
+
+#![allow(unsafe_code, reason = "nodes lie on the stacks of waiting tasks and are linked by address")]
+
+use std::ptr;
+
+use gander_runtime::{Claim, Task};
+
+/// What became of a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Nothing yet.
+    Waiting,
+    /// The value has been moved: out of the sender's place, or into the receiver's.
+    Moved,
+    /// The channel was closed; no value has moved.
+    Closed,
+}
+
+/// A place in a queue.
+#[derive(Debug)]
+pub(crate) struct Node {
+    prev: *mut Node,
+    /// Null when in no queue.
+    next: *mut Node,
+    task: Task,
+    /// Who may end the wait; null if only the partner and the closer can, who agree under the channel's lock.
+    claim: *const Claim,
+    /// What stands for this node in the claim.
+    case: usize,
+    /// Where the value is to be moved from, or to.
+    value: *mut (),
+    outcome: Outcome,
+}
+
+impl Node {
+    /// A node for the calling task, whose wait only this channel ends.
+    #[inline(always)]
+    pub(crate) fn new(value: *mut ()) -> Node {
+        Node::of(Task::current(), value, ptr::null(), 0)
+    }
+
+    /// A node for the calling task, whose wait ends with whoever wins `claim`: by this node, as `case` (not 0).
+    #[inline]
+    pub(crate) fn claimed(value: *mut (), claim: &Claim, case: usize) -> Node {
+        Node::of(Task::current(), value, claim, case)
+    }
+
+    #[inline(always)]
+    fn of(task: Task, value: *mut (), claim: *const Claim, case: usize) -> Node {
+        let none = ptr::null_mut();
+        Node { prev: none, next: none, task, claim, case, value, outcome: Outcome::Waiting }
+    }
+
+    /// What became of the wait of a node that has been in a queue.
+    ///
+    /// # Safety
+    ///
+    /// `node` is the caller's own, and its wait is over.
+    #[inline(always)]
+    pub(crate) unsafe fn outcome(node: *const Node) -> Outcome {
+        // SAFETY: by contract nobody else touches it any more. Read by address, since it was written by address.
+        unsafe { (*node).outcome }
+    }
+}
+
+/// Nodes in order of arrival.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    first: *mut Node,
+}
+
+// SAFETY: the queue owns the links of its nodes, wherever they lie; it is used under a lock.
+unsafe impl Send for Queue {}
+
+impl Queue {
+    pub(crate) const fn new() -> Queue {
+        Queue { first: ptr::null_mut() }
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.is_null()
+    }
+
+    /// Puts a node at the end.
+    ///
+    /// # Safety
+    ///
+    /// `node` is in no queue, and stays in place and untouched until it has left this one. Its `value` may be
+    /// moved from or to (as the queue's direction says) until the wait is over. Its task comes to rest before
+    /// the lock over this queue is let go.
+    #[inline]
+    pub(crate) unsafe fn push(&mut self, node: *mut Node) {
+        // SAFETY: by contract; nodes in the queue are alive and linked in a ring.
+        unsafe {
+            let first = self.first;
+            if first.is_null() {
+                (*node).prev = node;
+                (*node).next = node;
+                self.first = node;
+            } else {
+                let last = (*first).prev;
+                (*node).prev = last;
+                (*node).next = first;
+                (*last).next = node;
+                (*first).prev = node;
+            }
+        }
+    }
+
+    /// Takes a node out, if it still stands here; whether it did.
+    ///
+    /// # Safety
+    ///
+    /// `node` is alive and has been in no other queue.
+    pub(crate) unsafe fn remove(&mut self, node: *mut Node) -> bool {
+        // SAFETY: by contract the node is in this queue or in none, and which of the two tells its `next`.
+        unsafe {
+            if (*node).next.is_null() {
+                return false;
+            }
+            self.unlink(node);
+        }
+        true
+    }
+
+    /// # Safety
+    ///
+    /// `node` is in this queue.
+    #[inline(always)]
+    unsafe fn unlink(&mut self, node: *mut Node) {
+        // SAFETY: by contract; nodes in the queue are alive and linked in a ring.
+        unsafe {
+            let next = (*node).next;
+            if next == node {
+                self.first = ptr::null_mut();
+            } else {
+                let prev = (*node).prev;
+                (*prev).next = next;
+                (*next).prev = prev;
+                if self.first == node {
+                    self.first = next;
+                }
+            }
+            (*node).next = ptr::null_mut();
+        }
+    }
+
+    /// Takes out the first whose wait may still be ended, and ends it; those before it are forgotten.
+    #[inline(always)]
+    pub(crate) fn pop(&mut self) -> Option<Waiter> {
+        while !self.first.is_null() {
+            let node = self.first;
+            // SAFETY: a node in the queue is alive, and stays so while we hold the lock.
+            unsafe {
+                self.unlink(node);
+                if (*node).claim.is_null() || claim(node) {
+                    return Some(Waiter { node });
+                }
+            }
+        }
+        None
+    }
+
+    /// Takes out all and ends their waits with [`Outcome::Closed`].
+    pub(crate) fn close(&mut self, woken: &mut Woken) {
+        while let Some(waiter) = self.pop() {
+            woken.push(waiter);
+        }
+    }
+}
+
+/// Wins the wait for the node's case, if nobody has yet.
+///
+/// # Safety
+///
+/// `node` is alive and has a claim, which lives as long.
+#[inline(never)]
+unsafe fn claim(node: *const Node) -> bool {
+    // SAFETY: by contract.
+    unsafe { (*(*node).claim).claim((*node).case) }
+}
+
+/// A node out of its queue whose wait is ours to end: exactly one of its methods is called, and then the task that
+/// it returned is readied, once the lock is let go.
+#[derive(Debug)]
+#[must_use = "the task would wait for ever"]
+pub(crate) struct Waiter {
+    node: *mut Node,
+}
+
+impl Waiter {
+    /// Moves a value into a waiting receiver's place.
+    ///
+    /// # Safety
+    ///
+    /// It waits for a `T`. `*value` is valid, and no longer the caller's afterwards.
+    #[inline(always)]
+    pub(crate) unsafe fn give<T>(self, value: *const T) -> Task {
+        // SAFETY: the node is alive until readied, and its place is free (`Queue::push`).
+        unsafe { ptr::copy_nonoverlapping(value, (*self.node).value.cast::<T>(), 1) };
+        self.end(Outcome::Moved)
+    }
+
+    /// Where a waiting sender's value lies: to be moved from there before the task is readied.
+    ///
+    /// # Safety
+    ///
+    /// It offers a `T`, which is the caller's from now on.
+    #[inline(always)]
+    pub(crate) unsafe fn value<T>(self) -> (*const T, Task) {
+        // SAFETY: the node is alive until readied.
+        let value = unsafe { (*self.node).value.cast_const().cast::<T>() };
+        (value, self.end(Outcome::Moved))
+    }
+
+    #[inline(always)]
+    fn end(self, outcome: Outcome) -> Task {
+        // SAFETY: the node is alive until readied. The task is copied out: after its ready there is no node.
+        unsafe {
+            (*self.node).outcome = outcome;
+            (*self.node).task
+        }
+    }
+}
+
+/// Tasks whose wait has been ended by a close, linked by `next`, to be readied when the lock is let go.
+#[derive(Debug)]
+#[must_use = "the tasks would wait for ever"]
+pub(crate) struct Woken {
+    first: *mut Node,
+    last: *mut Node,
+}
+
+impl Woken {
+    pub(crate) const fn new() -> Woken {
+        Woken { first: ptr::null_mut(), last: ptr::null_mut() }
+    }
+
+    fn push(&mut self, waiter: Waiter) {
+        let node = waiter.node;
+        let _ = waiter.end(Outcome::Closed);
+        // SAFETY: each node here is alive until readied, and in no queue, so its link is ours.
+        unsafe {
+            (*node).next = ptr::null_mut();
+            if self.last.is_null() {
+                self.first = node;
+            } else {
+                (*self.last).next = node;
+            }
+        }
+        self.last = node;
+    }
+
+    /// Readies all, in order of arrival. The channel's lock is not held.
+    pub(crate) fn ready(self) {
+        let mut node = self.first;
+        while !node.is_null() {
+            // SAFETY: the node is alive until readied; what we need of it is read before.
+            let (task, next) = unsafe { ((*node).task, (*node).next) };
+            // SAFETY: it waits, and we won its wait (`Queue::pop`) and ready it once.
+            unsafe { task.ready() };
+            node = next;
+        }
+    }
+}
