@@ -10,7 +10,17 @@ pub use gander_runtime::{
     try_current, unlock_os_thread, yield_now,
 };
 
+/// Channels: how goroutines exchange values.
+pub mod chan {
+    pub use gander_chan::*;
+}
+
 #[doc(hidden)]
 pub mod __private {
     pub use gander_runtime::{main, test};
+}
+
+/// Deep recursions.
+pub mod stack {
+    pub use gander_runtime::{grow, grow_to, maybe_grow, remaining};
 }

@@ -18,7 +18,7 @@ use crate::switch::{AfterSwitch, land};
 pub(crate) unsafe extern "C" fn begin(argument: *mut (), message: usize) -> ! {
     // SAFETY: by contract.
     let g = unsafe {
-        land(message).leave_all();
+        land(message, false).leave_all();
         &*argument.cast::<G>()
     };
     // SAFETY: `start` and `data` were made for each other; it does not unwind.
@@ -104,6 +104,9 @@ pub fn is_goroutine() -> bool {
 pub(crate) fn run<T>(f: impl FnOnce() -> T) -> std::thread::Result<T> {
     let answer = catch_unwind(AssertUnwindSafe(f));
     let g = m::current_g();
+    if g.is_null() {
+        crate::fatal::die("a forked child came to the end of its goroutine; it must exec or _exit before");
+    }
     // SAFETY: the running goroutine is alive.
     let locals = catch_unwind(AssertUnwindSafe(|| unsafe { (*g).locals.clear() }));
     match (answer, locals) {

@@ -8,7 +8,7 @@ use std::cell::UnsafeCell;
 use std::fmt::Write;
 use std::io;
 use std::mem::MaybeUninit;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::fatal::{self, Line};
 use crate::g::G;
@@ -35,7 +35,8 @@ pub(crate) fn install() -> io::Result<()> {
             }
             let mut action: libc::sigaction = std::mem::zeroed();
             action.sa_sigaction = handler as *const () as usize;
-            action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+            // NODEFER: a fault in the report itself must come back here and not kill the process without a word.
+            action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
             libc::sigemptyset(&mut action.sa_mask);
             if libc::sigaction(signal, &action, std::ptr::null_mut()) != 0 {
                 return Err(io::Error::last_os_error());
@@ -64,10 +65,13 @@ extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, context: 
 
 /// Prints what happened and ends the process.
 fn report(g: &G, limit: usize) -> ! {
-    static REPORTING: AtomicBool = AtomicBool::new(false);
-    if REPORTING.swap(true, Ordering::SeqCst) {
-        // Another goroutine overflowed at the same time, or the report itself did.
-        crate::futex::nap(5_000_000);
+    static REPORTING: AtomicPtr<G> = AtomicPtr::new(std::ptr::null_mut());
+    let me = std::ptr::from_ref(g).cast_mut();
+    if let Err(other) = REPORTING.compare_exchange(std::ptr::null_mut(), me, Ordering::SeqCst, Ordering::SeqCst) {
+        // Another goroutine overflowed at the same time: let it finish. Or the report itself did: it is over.
+        if other != me {
+            crate::futex::nap(5_000_000);
+        }
         fatal::now();
     }
     let mut line = Line::new();

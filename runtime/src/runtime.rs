@@ -108,8 +108,11 @@ fn thread(name: &str, main: fn()) -> io::Result<()> {
     std::thread::Builder::new().name(name.into()).spawn(main).map(drop)
 }
 
+/// In a forked child. Its other threads are not there, so nothing can be scheduled: the goroutine that forked is
+/// an ordinary thread from now on, what waits blocks it, and what spawns is refused.
 extern "C" fn forked() {
     FORKED.store(true, Ordering::Relaxed);
+    gander_arch::set_current(std::ptr::null_mut());
 }
 
 fn agree(config: &Config, settings: &Settings) -> Result<(), StartError> {

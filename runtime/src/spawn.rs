@@ -70,8 +70,7 @@ impl<F: FnOnce() -> T, T> Body for Joinable<F, T> {
         let packet = self.packet.take().expect("present until the end");
         packet.complete(result);
         // The identity goes with the packet.
-        // SAFETY: the running goroutine is alive.
-        unsafe { (*m::current_g()).ident.set(Ident::ended()) };
+        forget_ident();
         let scope = packet.scope.clone();
         // Without a handle the result is dropped here, before the scope may end.
         drop(packet);
@@ -87,6 +86,7 @@ unsafe fn start<B: Body>(body: *mut ()) {
     unsafe {
         let body = body.cast::<B>();
         (*body).run();
+        forget_ident();
         entry::drop_quietly(std::ptr::read(body));
     }
 }
@@ -96,7 +96,14 @@ unsafe fn start_boxed<B: Body>(body: *mut ()) {
     // SAFETY: `launch` put a box there.
     let mut body = unsafe { std::ptr::read(body.cast::<Box<B>>()) };
     body.run();
+    forget_ident();
     entry::drop_quietly(body);
+}
+
+/// The running goroutine's identity is about to be dropped; whoever reports on it from now on finds none.
+fn forget_ident() {
+    // SAFETY: the running goroutine is alive.
+    unsafe { (*m::current_g()).ident.set(Ident::ended()) };
 }
 
 /// A body of more than this share of its stack goes to the heap.

@@ -81,16 +81,16 @@ pub(crate) unsafe fn switch(m: &M, from: &G, to: &G, after: AfterSwitch) -> &'st
         }
     };
     // SAFETY: the message of every switch is the M it was made on; Ms are never freed.
-    unsafe { land(landed) }
+    unsafe { land(landed, std::ptr::eq(from, &m.g0)) }
 }
 
 /// What every landing does first, a fresh goroutine's included.
 ///
 /// # Safety
 ///
-/// `message` came with the switch that landed here.
+/// `message` came with the switch that landed here, in the scheduler or in a goroutine.
 #[inline(always)]
-pub(crate) unsafe fn land(message: usize) -> &'static M {
+pub(crate) unsafe fn land(message: usize, in_scheduler: bool) -> &'static M {
     // SAFETY: by contract it is the M we run on.
     let m = unsafe { &*(message as *const M) };
     match m.after.take() {
@@ -115,6 +115,10 @@ pub(crate) unsafe fn land(message: usize) -> &'static M {
                     (*g).set_state(State::Runnable);
                     m.p().put(g);
                 }
+            }
+            // A timer may have been armed. The scheduler minds it when it knows whether this worker goes on.
+            if !in_scheduler {
+                crate::sched::mind_timer(m);
             }
         }
         // SAFETY: it ended and nobody knows it any more.
