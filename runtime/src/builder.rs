@@ -63,6 +63,12 @@ impl Builder {
         self
     }
 
+    /// How long a goroutine may run while others wait: from 100 µs up; 10 ms where nothing is said.
+    pub fn slice(mut self, slice: std::time::Duration) -> Builder {
+        self.settings.slice_nanos = Some(u64::try_from(slice.as_nanos()).unwrap_or(u64::MAX));
+        self
+    }
+
     /// Thread-locals belong to the worker threads and not to the goroutines: leaner, and the fastest switch.
     ///
     /// # Safety

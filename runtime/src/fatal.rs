@@ -36,6 +36,10 @@ impl Line {
         Line { bytes: [0; 1024], len: 0 }
     }
 
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
     pub(crate) fn print(&self) {
         let mut rest = &self.bytes[..self.len];
         while !rest.is_empty() {

@@ -11,6 +11,7 @@
 
 mod alarm;
 mod asym;
+mod blocking;
 mod builder;
 mod current;
 mod door;
@@ -28,6 +29,7 @@ mod main_macro;
 mod p;
 mod panics;
 mod park;
+mod preempt;
 mod runtime;
 mod sched;
 mod scope;
@@ -36,6 +38,7 @@ mod switch;
 pub mod timer;
 mod token;
 
+pub use blocking::blocking;
 pub use builder::{Builder, go, run, spawn};
 pub use current::{
     current, lock_os_thread, park, park_timeout, procs, set_procs, sleep, try_current, unlock_os_thread, yield_now,

@@ -11,13 +11,14 @@ use crate::error::{SpawnError, StartError};
 use crate::g::G;
 use crate::sched::{janitor, procs, sysmon};
 use crate::switch::{Locals, set_locals};
-use crate::{asym, fault, m};
+use crate::{asym, fault, m, preempt};
 
 /// What a [`Builder`](crate::Builder) says about the runtime.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
     pub(crate) procs: Option<usize>,
     pub(crate) shared: bool,
+    pub(crate) slice_nanos: Option<u64>,
 }
 
 impl Settings {
@@ -74,6 +75,10 @@ pub(crate) fn start(settings: &Settings) -> Result<(), StartError> {
     });
     asym::init();
     fault::install().map_err(StartError::Thread)?;
+    preempt::signal::install(libc::SIGURG).map_err(StartError::Thread)?;
+    if let Some(nanos) = settings.slice_nanos {
+        preempt::set_slice(nanos);
+    }
     // SAFETY: registers a handler that sets a flag.
     unsafe {
         libc::pthread_atfork(None, None, Some(forked));

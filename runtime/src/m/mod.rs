@@ -5,14 +5,20 @@ mod worker;
 
 use std::cell::Cell;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering, compiler_fence};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, Ordering, compiler_fence};
 
 use crate::futex::Event;
 use crate::g::G;
 use crate::p::P;
+use crate::preempt;
 use crate::switch::AfterSwitch;
 
 pub(crate) use worker::start_thread;
+
+/// Somebody reaches into the private part of its P: wait until it is done.
+const SEIZED: u32 = 1;
+/// Its P was taken while it was blocked: win one back.
+const DETACHED: u32 = 2;
 
 /// A worker. Never freed, so that a stale pointer to one is at worst out of date.
 ///
@@ -21,8 +27,14 @@ pub(crate) use worker::start_thread;
 pub(crate) struct M {
     /// How often preemption is held off; not 0 = in the runtime. Written by its own thread only.
     nest: AtomicU32,
-    /// Somebody wants what this worker's P has to itself: wait at the next entry to the runtime. See [`seize`].
-    seized: AtomicU32,
+    /// Why it has to stop at its next entry to the runtime: [`SEIZED`], [`DETACHED`].
+    attention: AtomicU32,
+    /// A preemption was asked for while it was in the runtime: looked at when it leaves.
+    pub(crate) pending: AtomicBool,
+    /// The turn of its P that the last preemption was asked for.
+    pub(crate) preempt_tick: AtomicU32,
+    /// The kernel's id of its thread.
+    pub(crate) tid: AtomicI32,
     /// The P it has, or null.
     pub(crate) p: AtomicPtr<P>,
     /// Its scheduler's context, on the thread's own stack.
@@ -67,7 +79,11 @@ impl M {
         let id = IDS.fetch_add(1, Ordering::Relaxed);
         M {
             nest: AtomicU32::new(1),
-            seized: AtomicU32::new(0),
+            attention: AtomicU32::new(0),
+            pending: AtomicBool::new(false),
+            preempt_tick: AtomicU32::new(0),
+            // SAFETY: asks for a number.
+            tid: AtomicI32::new(unsafe { libc::gettid() }),
             p: AtomicPtr::new(ptr::null_mut()),
             g0: G::scheduler(),
             after: Cell::new(AfterSwitch::Nothing),
@@ -100,18 +116,29 @@ impl M {
     #[inline(always)]
     pub(crate) fn enter(&self) {
         self.nest.store(self.nest.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        // Partner of the heavy fence in `seize`: either it sees our nest, or we see its flag.
+        // Partner of the heavy fence in `shut_out`: either it sees our nest, or we see its flag.
         crate::asym::light();
-        if self.seized.load(Ordering::Acquire) != 0 {
-            self.wait_seized();
+        if self.attention.load(Ordering::Acquire) != 0 {
+            self.attend();
         }
     }
 
     #[cold]
-    fn wait_seized(&self) {
-        while self.seized.load(Ordering::Acquire) != 0 {
+    fn attend(&self) {
+        while self.attention.load(Ordering::Acquire) & SEIZED != 0 {
             std::hint::spin_loop();
         }
+        if self.attention.load(Ordering::Relaxed) & DETACHED != 0 {
+            debug_assert_eq!(self.nest.load(Ordering::Relaxed), 1);
+            self.attention.store(0, Ordering::Relaxed);
+            // SAFETY: Ms are never freed.
+            preempt::rescue::reacquire(unsafe { &*ptr::from_ref(self) });
+        }
+    }
+
+    /// Whether it is in the runtime. For its own thread's signal handler.
+    pub(crate) fn is_inside(&self) -> bool {
+        self.nest.load(Ordering::Relaxed) != 0
     }
 
     /// Leaves the runtime by one level.
@@ -119,6 +146,17 @@ impl M {
     pub(crate) fn leave(&self) {
         // What was done inside stays before this store for a signal handler on this thread and, by release, for
         // whoever seizes next.
+        compiler_fence(Ordering::SeqCst);
+        let nest = self.nest.load(Ordering::Relaxed) - 1;
+        self.nest.store(nest, Ordering::Release);
+        if nest == 0 && self.pending.load(Ordering::Relaxed) {
+            // SAFETY: Ms are never freed.
+            preempt::deferred(unsafe { &*ptr::from_ref(self) });
+        }
+    }
+
+    /// Leaves the runtime by one level without looking for a pending preemption.
+    pub(crate) fn leave_quietly(&self) {
         compiler_fence(Ordering::SeqCst);
         self.nest.store(self.nest.load(Ordering::Relaxed) - 1, Ordering::Release);
     }
@@ -128,23 +166,44 @@ impl M {
     #[inline(always)]
     pub(crate) fn leave_all(&self) {
         compiler_fence(Ordering::SeqCst);
+        // A preemption that was asked for before the switch was meant for another goroutine.
+        self.pending.store(false, Ordering::Relaxed);
         self.nest.store(0, Ordering::Release);
     }
 
     /// Tries to keep this worker out of the runtime while `f` runs on another thread, if it is out of it now and
     /// has `p`. For reaching into the private part of its P: rare, costs a system call.
     pub(crate) fn seize<R>(&self, p: *const P, f: impl FnOnce() -> R) -> Option<R> {
-        if self.seized.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Relaxed).is_err() {
-            return None;
+        let answer = self.shut_out(p)?.then(f);
+        self.attention.store(0, Ordering::Release);
+        answer
+    }
+
+    /// Takes `p` from this worker if it is out of the runtime; it will notice at its next entry. For sysmon.
+    pub(crate) fn detach(&self, p: &P) -> bool {
+        let Some(out) = self.shut_out(p) else { return false };
+        if out {
+            self.p.store(ptr::null_mut(), Ordering::Relaxed);
+            p.m.store(ptr::null_mut(), Ordering::Relaxed);
         }
+        self.attention.store(if out { DETACHED } else { 0 }, Ordering::Release);
+        out
+    }
+
+    /// This worker gives up its P by itself, in the runtime, for a blocking call.
+    pub(crate) fn detached(&self) {
+        self.attention.store(DETACHED, Ordering::Release);
+    }
+
+    /// Bars the worker's entry to the runtime. None if somebody else does; else whether it is out of the runtime
+    /// and has `p`. The caller must store `attention` soon.
+    fn shut_out(&self, p: *const P) -> Option<bool> {
+        self.attention.compare_exchange(0, SEIZED, Ordering::AcqRel, Ordering::Relaxed).ok()?;
         // Partner of the light fence in `enter`.
         crate::asym::heavy();
         // In the runtime it may change anything, and may give up its P; outside it can do neither, and now it
         // cannot come in.
-        let out = self.nest.load(Ordering::Acquire) == 0 && std::ptr::eq(self.p.load(Ordering::Relaxed), p);
-        let answer = out.then(f);
-        self.seized.store(0, Ordering::Release);
-        answer
+        Some(self.nest.load(Ordering::Acquire) == 0 && ptr::eq(self.p.load(Ordering::Relaxed), p))
     }
 
     /// A random number for this worker's own thread.

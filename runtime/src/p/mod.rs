@@ -29,6 +29,8 @@ pub(crate) struct P {
     pub(crate) tick: AtomicU32,
     /// A timer of this P is due: look at the next switch. Set by sysmon.
     pub(crate) attend: AtomicBool,
+    /// Its goroutine has run for the minimum slice: a wake-up may take this P. Set by sysmon, cleared at a switch.
+    pub(crate) ripe: AtomicBool,
     /// How many more of its wake-ups need not call another worker, and how many it was last. See `sched/README.md`.
     pub(crate) quiet: AtomicU32,
     pub(crate) quiet_span: AtomicU32,
@@ -76,6 +78,7 @@ impl P {
             ring: Ring::new(),
             tick: AtomicU32::new(0),
             attend: AtomicBool::new(false),
+            ripe: AtomicBool::new(false),
             quiet: AtomicU32::new(0),
             quiet_span: AtomicU32::new(0),
             m: AtomicPtr::new(ptr::null_mut()),

@@ -16,6 +16,10 @@ pub(crate) fn runnable(m: &'static M) -> *const G {
         return idle::await_bound(m);
     }
     loop {
+        let sent_for = m.handed_g.replace(ptr::null());
+        if !sent_for.is_null() {
+            return found(m, sent_for);
+        }
         let p = m.p();
         if p.retired.load(Ordering::Relaxed) {
             idle::retire(m);

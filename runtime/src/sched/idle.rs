@@ -182,6 +182,71 @@ fn accept(m: &M) {
     take_over(m, unsafe { &*p });
 }
 
+/// Takes a resting worker out, to be sent off with a P.
+pub(crate) fn take_spare() -> Option<&'static M> {
+    let mut resting = RESTING.lock();
+    let (m, unkept) = resting.pop_m()?;
+    drop(resting);
+    sysmon::mind(unkept);
+    Some(m)
+}
+
+/// Puts back what [`take_spare`] gave: the worker still sleeps.
+pub(crate) fn put_back_spare(m: &'static M) {
+    RESTING.lock().push_m(m);
+}
+
+/// Wakes a spare worker, or the one that `g` is bound to, with a P and what to run first.
+pub(crate) fn send_off(m: &M, p: &P, g: *const G) {
+    m.handed_g.set(g);
+    hand(m, p);
+}
+
+/// Gives the P of `m` to its heir.
+pub(crate) fn bequeath(m: &M, heir: crate::preempt::Heir) {
+    let p = let_go(m);
+    send_off(heir.m, p, heir.g);
+}
+
+/// Sleeps until handed a P.
+pub(crate) fn await_p(m: &M) {
+    m.wake.wait();
+    accept(m);
+}
+
+/// Takes an idle P, without searching.
+pub(crate) fn take_any(m: &M) -> bool {
+    let mut resting = RESTING.lock();
+    let Some((p, wake_sysmon)) = resting.pop_p() else { return false };
+    drop(resting);
+    take_over(m, p);
+    if wake_sysmon {
+        sysmon::wake();
+    }
+    true
+}
+
+/// Gives up the P for a blocking call: to a resting worker if there is something to run, else to the list.
+pub(crate) fn release(m: &M) {
+    let p = let_go(m);
+    if p.has_work() || inject::len() > 0 {
+        return pass_on(p);
+    }
+    let mut resting = RESTING.lock();
+    if p.retired.load(Ordering::Relaxed) {
+        drop(resting);
+        return pass_on(p);
+    }
+    resting.push_p(p);
+    drop(resting);
+    // As `rest`: what was submitted before we said so, nobody else has seen.
+    SPIN.rested(false);
+    if (inject::len() > 0 || p.has_work()) && SPIN.submitted() {
+        call_worker(ptr::null());
+    }
+    sysmon::mind(p.timers.earliest());
+}
+
 /// A new worker takes an idle P, or rests.
 pub(crate) fn first_rest(m: &'static M) {
     if !take_idle(m) {
@@ -246,11 +311,13 @@ fn work_anywhere(m: &M) -> bool {
 
 /// Sleeps until handed a P, or until the earliest timer, whichever is first; returns with a P.
 fn sleep(m: &'static M) {
+    // Whether it may keep the clock.
+    let mut may_keep = true;
     loop {
         let earliest = procs::earliest_timer();
         let mut resting = RESTING.lock();
         resting.push_m(m);
-        let keeps = earliest < KEPT.load(Ordering::Relaxed);
+        let keeps = may_keep && earliest < KEPT.load(Ordering::Relaxed);
         if keeps {
             resting.keeper = m;
             KEPT.store(earliest, Ordering::Relaxed);
@@ -275,15 +342,9 @@ fn sleep(m: &'static M) {
         if take_idle(m) {
             return;
         }
-        // Every P is busy: its holder, or sysmon, attends to the timer.
-        attend_all();
-    }
-}
-
-/// Makes every P look at its timers at its next switch.
-fn attend_all() {
-    for i in 0..procs::ever() {
-        procs::get(i).attend.store(true, Ordering::Relaxed);
+        // Every P is busy: sysmon sees to the timer, by taking one if need be.
+        may_keep = false;
+        sysmon::mind(earliest);
     }
 }
 

@@ -12,7 +12,7 @@ static EVENT: Event = Event::new();
 static WANTED: AtomicBool = AtomicBool::new(false);
 
 /// Resting workers to keep in stock, so that nobody waits for a thread to be started.
-const STOCK: usize = 1;
+const STOCK: usize = 2;
 /// As many threads as Go allows.
 const MOST_WORKERS: usize = 10_000;
 /// Between two rounds of chores.

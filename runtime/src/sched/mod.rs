@@ -96,6 +96,7 @@ fn start(m: &M, g: &G) {
     let p = m.p();
     p.tick.store(p.tick.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     crate::p::bump(&p.counts.switches);
+    p.ripe.store(false, Ordering::Relaxed);
     g.set_state(State::Running);
 }
 
@@ -147,6 +148,9 @@ pub(crate) unsafe fn ready(g: *const G) {
             unsafe { p.put_next(g) };
             if SPIN.resting() {
                 call_after_ready(p);
+            } else if p.ripe.load(Ordering::Relaxed) {
+                // No P rests, and the running goroutine has had its minimum: the readied one takes this P.
+                m.pending.store(true, Ordering::Relaxed);
             }
             m.leave();
         }
@@ -154,6 +158,8 @@ pub(crate) unsafe fn ready(g: *const G) {
             inject::put_batch(&[g.cast_mut()]);
             if SPIN.submitted() {
                 idle::call_worker(ptr::null());
+            } else if SPIN.idle() == 0 {
+                sysmon::kick();
             }
         }
     }

@@ -43,9 +43,28 @@ pub(crate) fn set_in_service(count: usize) {
     IN_SERVICE.store(count, Ordering::Relaxed);
 }
 
+/// Fires what is due in the heaps of all Ps.
+pub(crate) fn run_due_timers() {
+    let mut time = None;
+    for i in 0..ever() {
+        let timers = &get(i).timers;
+        if timers.earliest() != u64::MAX {
+            let time = *time.get_or_insert_with(crate::timer::now);
+            if timers.earliest() <= time {
+                timers.run_due(time);
+            }
+        }
+    }
+}
+
 /// The earliest timer of all Ps.
 pub(crate) fn earliest_timer() -> u64 {
     (0..ever()).map(|i| get(i).timers.earliest()).min().unwrap_or(u64::MAX)
+}
+
+/// The earliest timer of all Ps but for those that are due at `now`.
+pub(crate) fn next_timer_after(now: u64) -> u64 {
+    (0..ever()).map(|i| get(i).timers.earliest()).filter(|&at| at > now).min().unwrap_or(u64::MAX)
 }
 
 /// Sets the number of Ps in service; `chosen` by the user rather than read off the machine.

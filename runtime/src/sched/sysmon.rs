@@ -8,13 +8,15 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use super::{SPIN, idle, inject, procs};
 use crate::futex::Event;
+use crate::m::M;
+use crate::p::P;
+use crate::preempt::{self, rescue, signal};
 use crate::timer::now;
 
 static EVENT: Event = Event::new();
 /// When it wakes by itself, at the latest.
 static WAKES_AT: AtomicU64 = AtomicU64::new(0);
 
-const SHORTEST_NANOS: u64 = 100_000;
 const LONGEST_NANOS: u64 = 10_000_000;
 
 /// Wakes it from its sleep without an end.
@@ -34,49 +36,146 @@ pub(crate) fn mind(deadline: u64) {
     }
 }
 
+/// A thread without a P readied a goroutine while every P is busy: one of them is to be taken.
+pub(crate) fn kick() {
+    /// One kick in so many nanoseconds, or a stream of wake-ups would do nothing but kick.
+    const PAUSE_NANOS: u64 = 50_000;
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let now = now();
+    let last = LAST.load(Ordering::Relaxed);
+    if now.saturating_sub(last) >= PAUSE_NANOS
+        && LAST.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    {
+        EVENT.set();
+    }
+}
+
 /// The thread.
 pub(crate) fn main() {
-    // One nanosecond: timers that only sysmon minds are late by what it sleeps too long.
-    // SAFETY: sets a number of the calling thread.
-    unsafe {
-        libc::prctl(libc::PR_SET_TIMERSLACK, 1u64);
-    }
-    let mut interval = SHORTEST_NANOS;
+    be_prompt();
+    let mut turns = Turns::new();
     loop {
         if idle::sysmon_sleeps() {
             WAKES_AT.store(u64::MAX, Ordering::Relaxed);
             EVENT.wait();
-            interval = SHORTEST_NANOS;
-            continue;
         }
         let start = now();
-        WAKES_AT.store(start + interval, Ordering::Relaxed);
+        let look_again = turns.look(start);
+        WAKES_AT.store(look_again, Ordering::Relaxed);
         fence(Ordering::SeqCst);
-        let until = procs::earliest_timer().clamp(start + 1_000, start + interval);
+        // What is due already was just seen to.
+        let next = procs::next_timer_after(start);
+        let until = next.min(look_again);
         WAKES_AT.store(until, Ordering::Relaxed);
         EVENT.wait_until(until);
-        interval = if look() { SHORTEST_NANOS } else { (interval * 2).min(LONGEST_NANOS) };
     }
 }
 
-/// One look around. True if there was something to do.
-fn look() -> bool {
-    let now = now();
-    let mut work = inject::len() > 0;
-    let mut due = false;
-    for i in 0..procs::ever() {
-        let p = procs::get(i);
-        work |= p.has_work();
-        if p.timers.earliest() <= now {
-            due = true;
-            p.attend.store(true, Ordering::Relaxed);
+/// Asks the kernel to run this thread soon after it wakes: a short slice, and timers without slack. Both are hints.
+fn be_prompt() {
+    #[repr(C)]
+    #[derive(Default)]
+    struct SchedAttr {
+        size: u32,
+        policy: u32,
+        flags: u64,
+        nice: i32,
+        priority: u32,
+        runtime: u64,
+        deadline: u64,
+        period: u64,
+    }
+    let attr = SchedAttr { size: size_of::<SchedAttr>() as u32, runtime: 100_000, ..SchedAttr::default() };
+    // SAFETY: both set numbers of the calling thread.
+    unsafe {
+        libc::prctl(libc::PR_SET_TIMERSLACK, 1u64);
+        libc::syscall(libc::SYS_sched_setattr, 0, &attr, 0);
+    }
+}
+
+/// What sysmon remembers of each P's turn.
+struct Turns {
+    seen: [Turn; procs::MAX_PROCS],
+    /// The pause after a look that found nothing but quick turns.
+    pause: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Turn {
+    tick: u32,
+    m: *const M,
+    since: u64,
+    /// When it was last looked at, and what processor time its thread had used then.
+    looked: u64,
+    cpu: u64,
+}
+
+impl Turns {
+    fn new() -> Turns {
+        let none = Turn { tick: 0, m: ptr::null(), since: 0, looked: 0, cpu: 0 };
+        Turns { seen: [none; procs::MAX_PROCS], pause: 0 }
+    }
+
+    /// Looks at every P. Returns when to look again.
+    fn look(&mut self, now: u64) -> u64 {
+        /// The first pause; then it doubles.
+        const SHORTEST_NANOS: u64 = 100_000;
+        let (min, slice) = (preempt::min_slice(), preempt::slice());
+        let mut call = false;
+        let mut again = u64::MAX;
+        let waiting = inject::len() > 0;
+        for i in 0..procs::ever() {
+            let p = procs::get(i);
+            let due = p.timers.earliest() <= now;
+            if due {
+                p.attend.store(true, Ordering::Relaxed);
+            }
+            let wanted = waiting || due || p.has_work();
+            call |= wanted;
+            let m = p.m.load(Ordering::Acquire);
+            // SAFETY: Ms are never freed.
+            let Some(m) = (unsafe { m.as_ref() }) else { continue };
+            let turn = &mut self.seen[i];
+            let tick = p.tick.load(Ordering::Relaxed);
+            if turn.tick != tick || !ptr::eq(turn.m, m) {
+                *turn = Turn { tick, m, since: now, looked: now, cpu: 0 };
+                continue;
+            }
+            let age = now - turn.since;
+            if age >= min {
+                p.ripe.store(true, Ordering::Relaxed);
+            }
+            if wanted && SPIN.idle() == 0 {
+                turn.act(m, p, now, age >= slice || ((due || waiting) && age >= min));
+            }
+            // The next age at which something is to be decided.
+            let next = [min, 5 * min, slice / 2, slice].into_iter().find(|&at| at > age).unwrap_or(age + slice);
+            again = again.min(turn.since + next);
+        }
+        // Nobody was called when a goroutine was readied into a next slot (see `quiet`), or the call was late: here
+        // at the latest somebody is.
+        if call && SPIN.submitted() {
+            idle::call_worker(ptr::null());
+        }
+        self.pause = if call { SHORTEST_NANOS } else { (self.pause * 2).clamp(SHORTEST_NANOS, LONGEST_NANOS) };
+        again.min(now + self.pause.max(min)).max(now + min / 2)
+    }
+}
+
+impl Turn {
+    /// Somebody waits for this P. `over`: and its goroutine has had its share.
+    fn act(&mut self, m: &M, p: &'static P, now: u64, over: bool) {
+        let tid = m.tid.load(Ordering::Relaxed);
+        let cpu = rescue::cpu_nanos(tid);
+        let (ran, passed) = (cpu.saturating_sub(self.cpu), now - self.looked);
+        let known = self.cpu != 0;
+        (self.cpu, self.looked) = (cpu, now);
+        // A thread that used less than a tenth of the time since the last look sleeps, or the kernel has no
+        // processor for it; the kernel knows which.
+        if known && ran * 10 < passed && rescue::sleeps(tid) {
+            rescue::rescue(m, p);
+        } else if over {
+            signal::send(m, self.tick);
         }
     }
-    // Nobody was called when a goroutine was readied into a next slot (see `quiet`), or the call was late: here at
-    // the latest somebody is.
-    let call = (work || due) && SPIN.submitted();
-    if call {
-        idle::call_worker(ptr::null());
-    }
-    call
 }

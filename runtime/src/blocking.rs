@@ -1,0 +1,37 @@
+//! Announced blocking calls.
+
+use crate::m;
+use crate::sched::idle;
+
+/// Runs `f`, which may block the thread for long (a system call, a C library, a computation that is best not
+/// interrupted), without keeping a processor from the other goroutines meanwhile. On an ordinary thread it only
+/// calls `f`.
+///
+/// A blocking call that is not announced is noticed too, after some milliseconds; this way nobody waits for that.
+///
+/// # Blocking
+///
+/// Blocks the thread for as long as `f` does, and then waits for a processor.
+///
+/// # Examples
+///
+/// ```ignore (needs the facade)
+/// let text = gander::blocking(|| std::fs::read_to_string("/proc/self/status"));
+/// ```
+pub fn blocking<R>(f: impl FnOnce() -> R) -> R {
+    /// Wins a processor back, also when `f` panics.
+    struct Back;
+    impl Drop for Back {
+        fn drop(&mut self) {
+            m::hold_preemption();
+            m::release_preemption();
+        }
+    }
+    let Some(m) = m::current() else { return f() };
+    m.enter();
+    idle::release(m);
+    m.detached();
+    m.leave_quietly();
+    let _back = Back;
+    f()
+}
