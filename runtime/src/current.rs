@@ -30,7 +30,9 @@ pub fn try_current() -> Option<Goroutine> {
 /// On a thread that is not a goroutine; [`try_current`] says none there.
 pub fn current() -> Goroutine {
     try_current().unwrap_or_else(|| {
-        panic!("gander::current() called on a thread that is not a goroutine (gander::try_current() does not panic)")
+        panic!(
+            "gander::current() called on a thread that is not a goroutine (gander::try_current() does not panic)"
+        )
     })
 }
 
@@ -180,4 +182,3 @@ pub fn set_procs(count: usize) -> usize {
     sched::procs::set(count, true);
     before
 }
-

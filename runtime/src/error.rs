@@ -36,7 +36,10 @@ impl fmt::Display for SpawnError {
             SpawnError::Stack(error) => write!(f, "no stack for a goroutine: {error}"),
             SpawnError::ThreadLocals(error) => write!(f, "no thread-locals for a goroutine: {error}"),
             SpawnError::RuntimeSetting(name) => {
-                write!(f, "`{name}` is a setting of the whole runtime: make it where the runtime is started, with Builder::run")
+                write!(
+                    f,
+                    "`{name}` is a setting of the whole runtime: make it where the runtime is started, with Builder::run"
+                )
             }
         }
     }

@@ -16,8 +16,8 @@ use crate::m;
 use crate::p;
 use crate::panics;
 use crate::runtime::{self, Config};
-use crate::scope;
 use crate::sched;
+use crate::scope;
 
 /// What a goroutine runs, at the top of its stack.
 pub(crate) trait Body {
@@ -134,11 +134,8 @@ unsafe fn launch<B: Body>(
     unsafe {
         let g = top.sub(size_of::<G>()).map_addr(|at| at & !(align_of::<G>().max(64) - 1)).cast::<G>();
         let boxed = size_of::<B>() > stack.size() / LARGEST_SHARE;
-        let (size, align) = if boxed {
-            (size_of::<Box<B>>(), align_of::<Box<B>>())
-        } else {
-            (size_of::<B>(), align_of::<B>())
-        };
+        let (size, align) =
+            if boxed { (size_of::<Box<B>>(), align_of::<Box<B>>()) } else { (size_of::<B>(), align_of::<B>()) };
         let data = g.cast::<u8>().sub(size).map_addr(|at| at & !(align - 1));
         let bottom = data.map_addr(|at| at & !(gander_arch::STACK_ALIGN - 1));
         let (run, body): (unsafe fn(*mut ()), *mut B) = if boxed {

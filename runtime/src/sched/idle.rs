@@ -22,12 +22,8 @@ struct Resting {
 // SAFETY: it points to Ps and Ms, which are shared and never freed; used under the lock.
 unsafe impl Send for Resting {}
 
-static RESTING: Lock<Resting> = Lock::new(Resting {
-    ps: ptr::null(),
-    ms: ptr::null(),
-    keeper: ptr::null(),
-    sysmon_asleep: false,
-});
+static RESTING: Lock<Resting> =
+    Lock::new(Resting { ps: ptr::null(), ms: ptr::null(), keeper: ptr::null(), sysmon_asleep: false });
 
 /// When the keeper wakes; `u64::MAX` without one. Written under the lock.
 static KEPT: AtomicU64 = AtomicU64::new(u64::MAX);
