@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::g::handle::Goroutine;
 use crate::g::reason::WaitReason;
 use crate::m;
-use crate::park::{Claim, Task, wait_if, wait_until};
+use crate::park::{Claim, Task, pause, wait_if, wait_until};
 use crate::sched::{self, inject};
 use crate::switch::AfterSwitch;
 use crate::timer::deadline_after;
@@ -30,7 +30,9 @@ pub fn try_current() -> Option<Goroutine> {
 /// On a thread that is not a goroutine; [`try_current`] says none there.
 pub fn current() -> Goroutine {
     try_current().unwrap_or_else(|| {
-        panic!("gander::current() called on a thread that is not a goroutine (gander::try_current() does not panic)")
+        panic!(
+            "gander::current() called on a thread that is not a goroutine (gander::try_current() does not panic)"
+        )
     })
 }
 
@@ -59,8 +61,7 @@ pub fn yield_now() {
     // Others wait outside this P, and it has nothing of its own: let them in.
     let after = if p.has_work() { AfterSwitch::Requeue(g) } else { AfterSwitch::RequeueGlobal(g) };
     // SAFETY: g runs here, in the runtime, and holds nothing.
-    let m = unsafe { sched::leave(m, g, after) };
-    m.leave_all();
+    unsafe { pause(m, g, after) };
 }
 
 /// Waits until the calling goroutine's handle is [`unpark`](Goroutine::unpark)ed; returns at once if that happened
@@ -180,4 +181,3 @@ pub fn set_procs(count: usize) -> usize {
     sched::procs::set(count, true);
     before
 }
-

@@ -66,8 +66,7 @@ pub fn take_unhandled_panic_hook() {
 pub(crate) fn unhandled(payload: Box<dyn Any + Send>) {
     // SAFETY: the running goroutine is alive.
     let g = unsafe { &*m::current_g() };
-    let panic =
-        UnhandledPanic { goroutine: g.ident().handle(), spawned_at: g.spawned_at, payload: &*payload };
+    let panic = UnhandledPanic { goroutine: g.ident().handle(), spawned_at: g.spawned_at, payload: &*payload };
     let hook = HOOK.read().unwrap_or_else(PoisonError::into_inner).clone();
     match hook {
         Some(hook) => {

@@ -75,9 +75,7 @@ pub(crate) unsafe fn switch(m: &M, from: &G, to: &G, after: AfterSwitch) -> &'st
                 gander_arch::switch(save, target, message)
             }
             Locals::Own => gander_arch::switch_tp(save, target, message, to.thread_pointer.get()),
-            Locals::OwnBySyscall => {
-                gander_arch::switch_tp_syscall(save, target, message, to.thread_pointer.get())
-            }
+            Locals::OwnBySyscall => gander_arch::switch_tp_syscall(save, target, message, to.thread_pointer.get()),
         }
     };
     // SAFETY: the message of every switch is the M it was made on; Ms are never freed.

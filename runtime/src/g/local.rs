@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell, UnsafeCell};
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::m;
 
@@ -46,20 +47,24 @@ impl Table {
         value.downcast_ref::<T>().map(std::ptr::from_ref)
     }
 
-    /// Drops all values, the youngest first. A destructor may use goroutine-locals, and makes them anew; after a
-    /// few rounds what is left is leaked rather than looped over for ever.
+    /// Drops all values, the youngest first, and panics with the first panic of a destructor when all are dropped. A
+    /// destructor may use goroutine-locals, and makes them anew; after many rounds what is left is leaked rather
+    /// than looped over for ever.
     pub(crate) fn clear(&self) {
         const ROUNDS: usize = 1000;
+        let mut panic = None;
         for _ in 0..ROUNDS {
             // SAFETY: called by the table's own goroutine at its end; no reference is kept across the drop.
-            let last = unsafe { (*self.values.get()).pop() };
-            match last {
-                Some(value) => drop(value),
-                None => break,
+            let Some(last) = (unsafe { (*self.values.get()).pop() }) else { break };
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(last))) {
+                panic.get_or_insert(payload);
             }
         }
         // SAFETY: likewise.
         std::mem::forget(std::mem::take(unsafe { &mut *self.values.get() }));
+        if let Some(payload) = panic {
+            resume_unwind(payload);
+        }
     }
 }
 
@@ -133,6 +138,36 @@ impl<T: 'static> GoroutineLocal<Cell<T>> {
 }
 
 impl<T: 'static> GoroutineLocal<RefCell<T>> {
+    /// Sets the goroutine's own value.
+    ///
+    /// # Panics
+    ///
+    /// If it is borrowed.
+    pub fn set(&'static self, value: T) {
+        self.with(|cell| drop(cell.replace(value)));
+    }
+
+    /// Takes the goroutine's own value and leaves the default.
+    ///
+    /// # Panics
+    ///
+    /// If it is borrowed.
+    pub fn take(&'static self) -> T
+    where
+        T: Default,
+    {
+        self.with(RefCell::take)
+    }
+
+    /// Exchanges the goroutine's own value.
+    ///
+    /// # Panics
+    ///
+    /// If it is borrowed.
+    pub fn replace(&'static self, value: T) -> T {
+        self.with(|cell| cell.replace(value))
+    }
+
     /// Calls `f` with the goroutine's own value, borrowed.
     ///
     /// # Panics

@@ -93,12 +93,7 @@ impl<T, const N: usize> Ring<T, N> {
             }
             let item = self.slot(head).load(Ordering::Relaxed);
             // Acquire for nothing but symmetry: the items are our own pushes, or our own thefts.
-            match self.head.compare_exchange_weak(
-                head,
-                head.wrapping_add(1),
-                Ordering::AcqRel,
-                Ordering::Relaxed,
-            ) {
+            match self.head.compare_exchange_weak(head, head.wrapping_add(1), Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => return Some(item),
                 Err(now) => head = now,
             }
@@ -118,8 +113,7 @@ impl<T, const N: usize> Ring<T, N> {
         for (i, out) in out.iter_mut().enumerate().take(count as usize) {
             *out = self.slot(head.wrapping_add(i as u32)).load(Ordering::Relaxed);
         }
-        let moved =
-            self.head.compare_exchange(head, head.wrapping_add(count), Ordering::AcqRel, Ordering::Relaxed);
+        let moved = self.head.compare_exchange(head, head.wrapping_add(count), Ordering::AcqRel, Ordering::Relaxed);
         if moved.is_ok() { count as usize } else { 0 }
     }
 
@@ -150,12 +144,8 @@ impl<T, const N: usize> Ring<T, N> {
                 mine.slot(to.wrapping_add(i)).store(item, Ordering::Relaxed);
             }
             // Release: our reads of the slots are done before the owner may write them again.
-            let moved = self.head.compare_exchange(
-                head,
-                head.wrapping_add(count),
-                Ordering::AcqRel,
-                Ordering::Relaxed,
-            );
+            let moved =
+                self.head.compare_exchange(head, head.wrapping_add(count), Ordering::AcqRel, Ordering::Relaxed);
             if moved.is_ok() {
                 break count;
             }

@@ -43,6 +43,20 @@ pub(crate) fn set_in_service(count: usize) {
     IN_SERVICE.store(count, Ordering::Relaxed);
 }
 
+/// Fires what is due in the heaps of all Ps.
+pub(crate) fn run_due_timers() {
+    let mut time = None;
+    for i in 0..ever() {
+        let timers = &get(i).timers;
+        if timers.earliest() != u64::MAX {
+            let time = *time.get_or_insert_with(crate::timer::now);
+            if timers.earliest() <= time {
+                timers.run_due(time);
+            }
+        }
+    }
+}
+
 /// The earliest timer of all Ps.
 pub(crate) fn earliest_timer() -> u64 {
     (0..ever()).map(|i| get(i).timers.earliest()).min().unwrap_or(u64::MAX)
@@ -124,9 +138,8 @@ fn quota_from(groups: &str, read: impl Fn(&str) -> Option<String>) -> Option<f64
                     Some(quota.parse::<f64>().ok()? / period.parse::<f64>().ok()?)
                 })
             } else {
-                let number = |name| {
-                    read(&format!("/sys/fs/cgroup/cpu{at}/cpu.cfs_{name}_us"))?.trim().parse::<f64>().ok()
-                };
+                let number =
+                    |name| read(&format!("/sys/fs/cgroup/cpu{at}/cpu.cfs_{name}_us"))?.trim().parse::<f64>().ok();
                 number("quota").filter(|&quota| quota > 0.0).zip(number("period")).map(|(q, p)| q / p)
             };
             if let Some(here) = here.filter(|here| here.is_finite() && *here > 0.0) {
@@ -156,10 +169,8 @@ mod tests {
         assert_eq!(quota_from(second, files(&[])), None);
         let max = [("/sys/fs/cgroup/a/b/cpu.max", "max 100000\n")];
         assert_eq!(quota_from(second, files(&max)), None);
-        let nested = [
-            ("/sys/fs/cgroup/a/b/cpu.max", "250000 100000\n"),
-            ("/sys/fs/cgroup/a/cpu.max", "150000 100000\n"),
-        ];
+        let nested =
+            [("/sys/fs/cgroup/a/b/cpu.max", "250000 100000\n"), ("/sys/fs/cgroup/a/cpu.max", "150000 100000\n")];
         assert_eq!(quota_from(second, files(&nested)), Some(1.5));
         let first = "4:cpu,cpuacct:/x\n3:memory:/y\n";
         let limits = [

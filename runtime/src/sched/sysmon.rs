@@ -67,10 +67,11 @@ fn look() -> bool {
     for i in 0..procs::ever() {
         let p = procs::get(i);
         work |= p.has_work();
-        if p.timers.earliest() <= now {
-            due = true;
-            p.attend.store(true, Ordering::Relaxed);
-        }
+        due |= p.timers.earliest() <= now;
+    }
+    if due {
+        // The P whose timer it is may be stuck.
+        idle::attend_all();
     }
     // Nobody was called when a goroutine was readied into a next slot (see `quiet`), or the call was late: here at
     // the latest somebody is.

@@ -50,14 +50,7 @@ impl Timer {
     /// ready a goroutine and must not block, allocate, or arm a timer.
     pub const fn new(fire: unsafe fn(*mut Timer)) -> Timer {
         use std::ptr::null_mut;
-        Timer {
-            when: 0,
-            fire,
-            home: std::ptr::null(),
-            child: null_mut(),
-            next: null_mut(),
-            back: null_mut(),
-        }
+        Timer { when: 0, fire, home: std::ptr::null(), child: null_mut(), next: null_mut(), back: null_mut() }
     }
 }
 
