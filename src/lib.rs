@@ -24,3 +24,8 @@ pub mod __private {
 pub mod stack {
     pub use gander_runtime::{grow, grow_to, maybe_grow, remaining};
 }
+
+/// The examples of the README are compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

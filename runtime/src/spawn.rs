@@ -21,6 +21,8 @@ use crate::scope;
 
 /// What a goroutine runs, at the top of its stack.
 pub(crate) trait Body {
+    /// Bytes that calling it moves from frame to frame: its own, and those of its result.
+    const MOVED: usize;
     /// Its identity; stays in place while the goroutine lives.
     fn ident(&mut self) -> &mut Ident;
     /// Runs it to its end. Called once; does not unwind.
@@ -34,6 +36,8 @@ struct Detached<F> {
 }
 
 impl<F: FnOnce()> Body for Detached<F> {
+    const MOVED: usize = size_of::<F>();
+
     fn ident(&mut self) -> &mut Ident {
         &mut self.ident
     }
@@ -57,6 +61,8 @@ struct Joinable<F, T> {
 }
 
 impl<F: FnOnce() -> T, T> Body for Joinable<F, T> {
+    const MOVED: usize = size_of::<F>() + size_of::<T>();
+
     fn ident(&mut self) -> &mut Ident {
         let packet = self.packet.as_mut().expect("present until the end");
         // Not yet shared: the handle is made after the goroutine.
@@ -101,19 +107,19 @@ fn forget_ident() {
     unsafe { (*m::current_g()).ident.set(Ident::ended()) };
 }
 
-/// A body of more than this share of a stack gets a larger one.
+/// A body that moves more than this share of a stack gets a larger one.
 const LARGEST_SHARE: usize = 16;
-/// How often a body may be copied between frames on its way to being called, in an unoptimised build.
-const COPIES: usize = 8;
+/// How often what it moves may be copied on the way, in an unoptimised build.
+const COPIES: usize = 16;
 
-/// The class of stack for a body: the bytes asked for, or the default, are for what it calls; a large closure comes
-/// on top of that.
+/// The class of stack for a body: the bytes asked for, or the default, are for what it calls; a large closure or
+/// result comes on top of that.
 fn class_for<B: Body>(config: &Config, stack_size: Option<usize>) -> Result<Class, SpawnError> {
     let class = config.class(stack_size)?;
-    if size_of::<B>() <= class.bytes() / LARGEST_SHARE {
+    if B::MOVED <= class.bytes() / LARGEST_SHARE {
         return Ok(class);
     }
-    Ok(gander_stack::class_of(size_of::<B>().saturating_mul(COPIES).saturating_add(class.bytes()))?)
+    Ok(gander_stack::class_of(B::MOVED.saturating_mul(COPIES).saturating_add(class.bytes()))?)
 }
 
 /// Makes a goroutine that runs `body` and hands it to the scheduler.

@@ -139,7 +139,7 @@ fn shrink_while_spawning() {
 fn sched_18_random_yields() {
     for procs in [1, 2, 8] {
         run_on(procs, || {
-            let count = scaled(33_000) as u64;
+            let count = scaled(100_000) as u64;
             let all: Vec<_> = (0..count)
                 .map(|i| {
                     gander::spawn(move || {

@@ -156,7 +156,7 @@ fn stack_4_backtrace() {
 /// Very many live goroutines, twice, so that stacks are reused.
 #[test]
 fn many_live() {
-    let count = scaled(if std::env::var_os("GANDER_TEST_MILLION").is_some() { 1_000_000 } else { 20_000 });
+    let count = scaled(if std::env::var_os("GANDER_TEST_MILLION").is_some() { 1_000_000 } else { 40_000 });
     run_on(2, move || {
         for _ in 0..2 {
             let all: Vec<_> = (0..count).map(|i| gander::spawn(move || (gander::park(), i).1)).collect();
