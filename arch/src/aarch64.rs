@@ -54,13 +54,7 @@ const _: () = assert!(offset_of!(Context, x29) == offset_of!(Context, x19) + 8);
 impl Context {
     /// A context that is nowhere yet: to be filled by a switch.
     pub const fn new() -> Context {
-        Context {
-            sp: 0,
-            pc: 0,
-            x19: 0,
-            x29: 0,
-            control: 0,
-        }
+        Context { sp: 0, pc: 0, x19: 0, x29: 0, control: 0 }
     }
 
     /// The frame pointer at rest, for walkers.
@@ -210,12 +204,7 @@ pub unsafe fn switch_bare(save: *mut Context, to: *const Context, mut message: u
 /// As [`switch`], and `tp` is the thread pointer that the target expects: the one that was current when it left,
 /// or the one prepared for a fresh stack.
 #[inline(always)]
-pub unsafe fn switch_tp(
-    save: *mut Context,
-    to: *const Context,
-    mut message: usize,
-    tp: *mut u8,
-) -> usize {
+pub unsafe fn switch_tp(save: *mut Context, to: *const Context, mut message: usize, tp: *mut u8) -> usize {
     // SAFETY: by contract.
     unsafe { switch_abi_asm!(save, to, message, ["msr tpidr_el0, x3"], in("x3") tp,) }
     message
@@ -227,12 +216,7 @@ pub unsafe fn switch_tp(
 ///
 /// As [`switch_tp`].
 #[inline(always)]
-pub unsafe fn switch_tp_syscall(
-    save: *mut Context,
-    to: *const Context,
-    message: usize,
-    tp: *mut u8,
-) -> usize {
+pub unsafe fn switch_tp_syscall(save: *mut Context, to: *const Context, message: usize, tp: *mut u8) -> usize {
     // SAFETY: by contract.
     unsafe { switch_tp(save, to, message, tp) }
 }

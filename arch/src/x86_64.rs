@@ -53,13 +53,7 @@ pub struct Context {
 impl Context {
     /// A context that is nowhere yet: to be filled by a switch.
     pub const fn new() -> Context {
-        Context {
-            sp: 0,
-            pc: 0,
-            rbx: 0,
-            rbp: 0,
-            control: 0,
-        }
+        Context { sp: 0, pc: 0, rbx: 0, rbp: 0, control: 0 }
     }
 
     /// The frame pointer at rest, for walkers.
@@ -229,12 +223,7 @@ pub unsafe fn switch_bare(save: *mut Context, to: *const Context, mut message: u
 /// As [`switch`], and `tp` is the thread pointer that the target expects: the one that was current when it left,
 /// or the one prepared for a fresh stack. [`exchange_by_instruction`] has answered true.
 #[inline(always)]
-pub unsafe fn switch_tp(
-    save: *mut Context,
-    to: *const Context,
-    mut message: usize,
-    tp: *mut u8,
-) -> usize {
+pub unsafe fn switch_tp(save: *mut Context, to: *const Context, mut message: usize, tp: *mut u8) -> usize {
     // SAFETY: by contract.
     unsafe { switch_abi_asm!(save, to, message, ["wrfsbase r8"], in("r8") tp,) }
     message
@@ -246,12 +235,7 @@ pub unsafe fn switch_tp(
 ///
 /// As [`switch_tp`], without its condition on [`exchange_by_instruction`].
 #[inline(always)]
-pub unsafe fn switch_tp_syscall(
-    save: *mut Context,
-    to: *const Context,
-    mut message: usize,
-    tp: *mut u8,
-) -> usize {
+pub unsafe fn switch_tp_syscall(save: *mut Context, to: *const Context, mut message: usize, tp: *mut u8) -> usize {
     // SAFETY: by contract. The system call destroys rcx and r11, which are dead, and rax.
     unsafe {
         switch_abi_asm!(
@@ -277,9 +261,7 @@ pub fn exchange_by_instruction() -> bool {
 pub fn thread_pointer() -> *mut u8 {
     let tp;
     // SAFETY: the ABI keeps the thread pointer itself in the first word of its block.
-    unsafe {
-        asm!("mov {0}, qword ptr fs:[0]", out(reg) tp, options(nostack, preserves_flags, readonly))
-    }
+    unsafe { asm!("mov {0}, qword ptr fs:[0]", out(reg) tp, options(nostack, preserves_flags, readonly)) }
     tp
 }
 

@@ -6,9 +6,7 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-use gander_arch::{
-    Context, STACK_ALIGN, current, current_offset, init, set_current, switch, thread_pointer,
-};
+use gander_arch::{Context, STACK_ALIGN, current, current_offset, init, set_current, switch, thread_pointer};
 use rig::{Coroutine, Stack};
 
 mod rig;
@@ -177,13 +175,7 @@ fn a_thousand_contexts_take_turns() {
         }
     }
     assert!(all.iter().all(Coroutine::is_done));
-    assert!(
-        order
-            .borrow()
-            .iter()
-            .copied()
-            .eq((0..10).flat_map(|_| 0..1000))
-    );
+    assert!(order.borrow().iter().copied().eq((0..10).flat_map(|_| 0..1000)));
 }
 
 #[test]

@@ -1,8 +1,5 @@
 //! The floating-point control words belong to a context.
-#![allow(
-    unsafe_code,
-    reason = "control registers are read and written by assembly"
-)]
+#![allow(unsafe_code, reason = "control registers are read and written by assembly")]
 
 use gander_arch::{exchange_by_instruction, switch_tp, switch_tp_syscall, thread_pointer};
 use rig::{Coroutine, Link};
@@ -15,13 +12,8 @@ mod cpu {
 
     pub(super) const DEFAULT: [u64; 2] = [0x1f80, 0x037f];
     /// Rounding up, down, to zero; flush to zero and denormals are zero; double precision.
-    pub(super) const STRANGE: [[u64; 2]; 5] = [
-        [0x5f80, 0x037f],
-        [0x1f80, 0x0b7f],
-        [0x7f80, 0x0f7f],
-        [0x9fc0, 0x027f],
-        [0x1f00, 0x035f],
-    ];
+    pub(super) const STRANGE: [[u64; 2]; 5] =
+        [[0x5f80, 0x037f], [0x1f80, 0x0b7f], [0x7f80, 0x0f7f], [0x9fc0, 0x027f], [0x1f00, 0x035f]];
 
     /// MXCSR without its status flags, and the x87 control word.
     pub(super) fn get() -> [u64; 2] {
@@ -34,9 +26,7 @@ mod cpu {
     pub(super) fn set([mxcsr, x87]: [u64; 2]) {
         let words = [mxcsr as u32, x87 as u32];
         // SAFETY: the tests do no floating-point arithmetic under these words but by assembly.
-        unsafe {
-            asm!("fnclex", "ldmxcsr [{0}]", "fldcw [{0} + 4]", in(reg) &words, options(nostack))
-        };
+        unsafe { asm!("fnclex", "ldmxcsr [{0}]", "fldcw [{0} + 4]", in(reg) &words, options(nostack)) };
     }
 }
 
@@ -46,8 +36,7 @@ mod cpu {
 
     pub(super) const DEFAULT: [u64; 1] = [0];
     /// Rounding up, down, to zero; flush to zero; default NaN.
-    pub(super) const STRANGE: [[u64; 1]; 5] =
-        [[1 << 22], [2 << 22], [3 << 22], [1 << 24], [1 << 25]];
+    pub(super) const STRANGE: [[u64; 1]; 5] = [[1 << 22], [2 << 22], [3 << 22], [1 << 24], [1 << 25]];
 
     pub(super) fn get() -> [u64; 1] {
         let word;
@@ -105,9 +94,7 @@ fn each_side_keeps_its_own() {
     set(DEFAULT);
 }
 
-fn across_thread_pointers(
-    change: unsafe fn(*mut gander_arch::Context, *const gander_arch::Context),
-) {
+fn across_thread_pointers(change: unsafe fn(*mut gander_arch::Context, *const gander_arch::Context)) {
     let far = Coroutine::new(move |link: &Link, _| {
         for words in STRANGE.iter().cycle() {
             assert_eq!(get(), DEFAULT);
@@ -159,16 +146,7 @@ fn no_trap_for_the_flags_of_others() {
         set([0x1f80, 0x035f]);
         link.leave(0);
         // SAFETY: an exact addition, and the register stack is empty again.
-        unsafe {
-            asm!(
-                "fld1",
-                "fld1",
-                "faddp",
-                "fstp st(0)",
-                "fwait",
-                clobber_abi("C")
-            )
-        };
+        unsafe { asm!("fld1", "fld1", "faddp", "fstp st(0)", "fwait", clobber_abi("C")) };
         assert_eq!(get(), [0x1f80, 0x035f]);
         set(DEFAULT);
         0

@@ -8,16 +8,9 @@ use std::sync::mpsc::channel;
 fn a_loaded_library_switches() {
     // target/<profile>/deps/plugin-<hash>, beside target/<profile>/examples/libplugin.so
     let exe = std::env::current_exe().unwrap();
-    let path = exe
-        .ancestors()
-        .nth(2)
-        .unwrap()
-        .join("examples/libplugin.so");
+    let path = exe.ancestors().nth(2).unwrap().join("examples/libplugin.so");
     if !path.exists() {
-        println!(
-            "skipped: {} has not been built (cargo test --examples does)",
-            path.display()
-        );
+        println!("skipped: {} has not been built (cargo test --examples does)", path.display());
         return;
     }
     let path = CString::new(path.into_os_string().into_encoded_bytes()).unwrap();

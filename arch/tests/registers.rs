@@ -19,11 +19,7 @@ const COUNT: usize = 19;
 /// Loads all callee-saved registers from `values`, calls `call(arg)`, and stores what they hold then into `values`.
 #[cfg(target_arch = "x86_64")]
 #[unsafe(naked)]
-unsafe extern "C" fn across(
-    values: *mut [u64; COUNT],
-    call: unsafe extern "C" fn(*const Link),
-    arg: *const Link,
-) {
+unsafe extern "C" fn across(values: *mut [u64; COUNT], call: unsafe extern "C" fn(*const Link), arg: *const Link) {
     naked_asm!(
         "push rbx",
         "push rbp",
@@ -60,11 +56,7 @@ unsafe extern "C" fn across(
 /// As above.
 #[cfg(target_arch = "aarch64")]
 #[unsafe(naked)]
-unsafe extern "C" fn across(
-    values: *mut [u64; COUNT],
-    call: unsafe extern "C" fn(*const Link),
-    arg: *const Link,
-) {
+unsafe extern "C" fn across(values: *mut [u64; COUNT], call: unsafe extern "C" fn(*const Link), arg: *const Link) {
     naked_asm!(
         "stp x29, x30, [sp, #-176]!",
         "stp x19, x20, [sp, #16]",
@@ -168,9 +160,7 @@ static ROUND: AtomicUsize = AtomicUsize::new(0);
 
 /// Different in every register, round and side. (The factor is odd, so that the product differs too.)
 fn values(round: usize, side: u64) -> [u64; COUNT] {
-    std::array::from_fn(|i| {
-        (round as u64 * 64 + side * 32 + i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-    })
+    std::array::from_fn(|i| (round as u64 * 64 + side * 32 + i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
 
 fn check(round: usize, side: u64, call: Call, link: *const Link) {
@@ -178,23 +168,13 @@ fn check(round: usize, side: u64, call: Call, link: *const Link) {
     let mut after = before;
     // SAFETY: `across` keeps to the C ABI, and `call` is a switch that comes back.
     unsafe { across(&mut after, call, link) };
-    assert!(
-        after == before,
-        "side {side}, round {round}: {before:x?} became {after:x?}"
-    );
+    assert!(after == before, "side {side}, round {round}: {before:x?} became {after:x?}");
 }
 
 fn torture(alternate_stack: bool) {
     let rounds = rig::repeats(2_500_000);
     let hits = HITS.load(Ordering::Relaxed);
-    let timer = Timer::start(
-        if cfg!(target_arch = "aarch64") {
-            1_000
-        } else {
-            10_000
-        },
-        alternate_stack,
-    );
+    let timer = Timer::start(if cfg!(target_arch = "aarch64") { 1_000 } else { 10_000 }, alternate_stack);
     let far = Coroutine::new(move |link, mut round| {
         loop {
             check(round, 1, forms(round).1, link);

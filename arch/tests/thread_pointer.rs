@@ -2,8 +2,8 @@
 #![allow(unsafe_code, reason = "makes up a thread-local block")]
 
 use gander_arch::{
-    Context, current, current_offset, exchange_by_instruction, init, set_current, switch_tp,
-    switch_tp_syscall, thread_pointer,
+    Context, current, current_offset, exchange_by_instruction, init, set_current, switch_tp, switch_tp_syscall,
+    thread_pointer,
 };
 use rig::Stack;
 
@@ -28,12 +28,7 @@ unsafe extern "C" fn far_side(arg: *mut (), mut message: usize) -> ! {
         for turn in 0..3 {
             (*scene).seen[turn] = (thread_pointer(), current(), message);
             set_current(current().wrapping_byte_add(1));
-            message = ((*scene).change)(
-                &raw mut (*scene).far,
-                &raw const (*scene).near,
-                turn,
-                (*scene).home,
-            );
+            message = ((*scene).change)(&raw mut (*scene).far, &raw const (*scene).near, turn, (*scene).home);
         }
         std::process::abort()
     }
@@ -44,10 +39,7 @@ fn the_far_side_has_its_own(change: Change) {
     let mut block = vec![0u64; 8192];
     // SAFETY: within the block.
     let tp: *mut u8 = unsafe { block.as_mut_ptr().add(4096).cast() };
-    assert!(
-        current_offset().unsigned_abs() < 4096 * 8,
-        "the block is too small"
-    );
+    assert!(current_offset().unsigned_abs() < 4096 * 8, "the block is too small");
     // SAFETY: both words are within the block. On x86_64 the first word points to itself.
     unsafe {
         tp.cast::<*mut u8>().write(tp);
@@ -69,20 +61,12 @@ fn the_far_side_has_its_own(change: Change) {
     unsafe {
         (*scene).far = init(stack.top(), far_side, scene.cast());
         for turn in 0..3 {
-            let answer = change(
-                &raw mut (*scene).near,
-                &raw const (*scene).far,
-                10 + turn,
-                tp,
-            );
+            let answer = change(&raw mut (*scene).near, &raw const (*scene).far, 10 + turn, tp);
             assert_eq!(answer, turn);
             assert_eq!(thread_pointer(), home);
             assert_eq!(current().addr(), 7);
             let (their_tp, their_word, message) = (*scene).seen[turn];
-            assert_eq!(
-                (their_tp, their_word.addr(), message),
-                (tp, 0x1000 + turn, 10 + turn)
-            );
+            assert_eq!((their_tp, their_word.addr(), message), (tp, 0x1000 + turn, 10 + turn));
         }
     }
     set_current(std::ptr::null_mut());
@@ -101,7 +85,5 @@ fn by_instruction() {
 #[test]
 fn by_system_call() {
     // SAFETY: as the caller's.
-    the_far_side_has_its_own(|save, to, message, tp| unsafe {
-        switch_tp_syscall(save, to, message, tp)
-    });
+    the_far_side_has_its_own(|save, to, message, tp| unsafe { switch_tp_syscall(save, to, message, tp) });
 }

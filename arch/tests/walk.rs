@@ -35,12 +35,7 @@ impl Walk {
         extern "C" fn visit(frame: *mut c_void, walk: *mut c_void) -> c_int {
             let mut is_exact = 0;
             // SAFETY: called by the unwinder, with the walk below.
-            let (ip, walk) = unsafe {
-                (
-                    _Unwind_GetIPInfo(frame, &mut is_exact),
-                    &mut *walk.cast::<Walk>(),
-                )
-            };
+            let (ip, walk) = unsafe { (_Unwind_GetIPInfo(frame, &mut is_exact), &mut *walk.cast::<Walk>()) };
             // A frame past the root has pc 0 in some unwinders.
             if ip == 0 {
                 return NO_REASON;
@@ -50,16 +45,11 @@ impl Walk {
             }
             // It looks up the byte before, as is right for a return address; an interrupted instruction is exact.
             // SAFETY: asks the tables about an address.
-            walk.functions[walk.len] =
-                unsafe { _Unwind_FindEnclosingFunction(ip + usize::from(is_exact != 0)) };
+            walk.functions[walk.len] = unsafe { _Unwind_FindEnclosingFunction(ip + usize::from(is_exact != 0)) };
             walk.len += 1;
             NO_REASON
         }
-        let mut walk = Walk {
-            functions: [0; 64],
-            len: 0,
-            end: -1,
-        };
+        let mut walk = Walk { functions: [0; 64], len: 0, end: -1 };
         // SAFETY: `visit` does not unwind and takes the walk.
         walk.end = unsafe { _Unwind_Backtrace(visit, (&raw mut walk).cast()) };
         walk
@@ -70,10 +60,7 @@ impl Walk {
     }
 
     fn root(&self) -> usize {
-        *self
-            .functions()
-            .last()
-            .expect("a walk sees at least its own frame")
+        *self.functions().last().expect("a walk sees at least its own frame")
     }
 }
 
@@ -119,15 +106,9 @@ fn a_backtrace_shows_the_entry_and_no_more() {
         assert!(trace.contains("recognizable_frame"), "{trace}");
         assert!(trace.contains("rig::enter"), "{trace}");
         assert!(!trace.contains("a_test_runner_frame"), "{trace}");
-        let frames = trace
-            .lines()
-            .filter(|line| line.trim_start().split_once(": ").is_some())
-            .count();
+        let frames = trace.lines().filter(|line| line.trim_start().split_once(": ").is_some()).count();
         assert!(frames < 64, "{frames} frames:\n{trace}");
-        let last = trace
-            .lines()
-            .rfind(|line| !line.trim_start().starts_with("at "))
-            .unwrap();
+        let last = trace.lines().rfind(|line| !line.trim_start().starts_with("at ")).unwrap();
         assert!(
             last.contains("gander_arch::cpu::start") || last.contains("rig::enter"),
             "ends with {last}\n{trace}"
@@ -164,20 +145,8 @@ fn gdb_walks_to_the_root() {
         return;
     }
     let output = Command::new("timeout")
-        .args([
-            "60",
-            "gdb",
-            "-nx",
-            "--batch",
-            "-iex",
-            "set debuginfod enabled off",
-        ])
-        .args([
-            "-ex",
-            "set breakpoint pending on",
-            "-ex",
-            "break gander_arch_gdb_stops_here",
-        ])
+        .args(["60", "gdb", "-nx", "--batch", "-iex", "set debuginfod enabled off"])
+        .args(["-ex", "set breakpoint pending on", "-ex", "break gander_arch_gdb_stops_here"])
         .args(["-ex", "run", "-ex", "backtrace 64", "-ex", "kill", "--args"])
         .arg(std::env::current_exe().unwrap())
         .args(["--ignored", "--exact", "inferior", "--test-threads=1"])
@@ -192,10 +161,7 @@ fn gdb_walks_to_the_root() {
     let last = text.lines().rfind(|line| line.starts_with('#')).unwrap();
     assert!(last.contains("start"), "{text}\n{errors}");
     assert!(text.contains("rig::enter"), "{text}\n{errors}");
-    assert!(
-        !text.contains("corrupt stack") && !errors.contains("corrupt stack"),
-        "{text}\n{errors}"
-    );
+    assert!(!text.contains("corrupt stack") && !errors.contains("corrupt stack"), "{text}\n{errors}");
     assert!(!last.starts_with("#63"), "{text}");
 }
 
@@ -208,8 +174,7 @@ mod step {
     use std::ptr::null_mut;
 
     use gander_arch::{
-        Context, exchange_by_instruction, switch, switch_bare, switch_tp, switch_tp_syscall,
-        thread_pointer,
+        Context, exchange_by_instruction, switch, switch_bare, switch_tp, switch_tp_syscall, thread_pointer,
     };
 
     use super::{Coroutine, END_OF_STACK, Walk, landing};
@@ -229,16 +194,8 @@ mod step {
         own: usize,
     }
 
-    static mut FOUND: Found = Found {
-        near: 0,
-        far: 0,
-        steps: 0,
-        to_near: 0,
-        to_far: 0,
-        cut: 0,
-        wrong: None,
-        own: 0,
-    };
+    static mut FOUND: Found =
+        Found { near: 0, far: 0, steps: 0, to_near: 0, to_far: 0, cut: 0, wrong: None, own: 0 };
 
     extern "C" fn trap(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut libc::c_void) {
         let walk = Walk::here();
@@ -247,16 +204,11 @@ mod step {
         unsafe {
             let found = &raw mut FOUND;
             let found = &mut *found;
-            let pc = (*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs[libc::REG_RIP as usize]
-                as usize;
+            let pc = (*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs[libc::REG_RIP as usize] as usize;
             found.steps += 1;
             if found.own == 0 {
                 let here = super::_Unwind_FindEnclosingFunction(pc + 1);
-                found.own = walk
-                    .functions()
-                    .iter()
-                    .position(|&f| f == here)
-                    .unwrap_or(usize::MAX);
+                found.own = walk.functions().iter().position(|&f| f == here).unwrap_or(usize::MAX);
             }
             if walk.end != END_OF_STACK {
                 found.wrong.get_or_insert((pc, walk));

@@ -20,7 +20,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use gander_runtime::Task;
 use gander_runtime::lock::{Guard, Lock};
 
-use crate::buffer::{Block, Buffer, Push, Rest};
+use crate::buffer::{Buffer, Push, Rest};
+use crate::chain::Block;
 use crate::wait::{Node, Queue, Waiter, Woken};
 
 /// A channel.
@@ -243,11 +244,9 @@ impl<T> Channel<T> {
     /// Closes the channel: all who wait go on empty-handed. Whether it was open.
     pub(crate) fn close(&self) -> bool {
         let mut state = self.lock.lock();
-        self.close_locked(&mut state).map(|woken| {
-            drop(state);
-            woken.ready();
-        })
-        .is_some()
+        let woken = self.close_locked(&mut state);
+        drop(state);
+        woken.map(Woken::ready).is_some()
     }
 
     fn close_locked(&self, state: &mut Guard<'_, State<T>>) -> Option<Woken> {

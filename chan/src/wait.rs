@@ -273,8 +273,8 @@ impl Woken {
     pub(crate) fn ready(self) {
         let mut node = self.first;
         while !node.is_null() {
-            // SAFETY: the node is alive until readied; what we need of it is read before.
-            let (task, next) = unsafe { ((*node).task, (*node).next) };
+            // SAFETY: the node is alive until readied; what we need of it is read before. Null: in no queue any more.
+            let (task, next) = unsafe { ((*node).task, ptr::replace(&raw mut (*node).next, ptr::null_mut())) };
             // SAFETY: it waits, and we won its wait (`Queue::pop`) and ready it once.
             unsafe { task.ready() };
             node = next;

@@ -18,7 +18,7 @@ mod parse;
 /// ```ignore (the gander crate depends on this one, not the other way round)
 /// #[gander::main]
 /// fn main() {
-///     let answer = gander::go!(|| 6 * 7);
+///     let answer = gander::spawn(|| 6 * 7);
 ///     assert_eq!(answer.join().unwrap(), 42);
 /// }
 /// ```
@@ -28,7 +28,7 @@ mod parse;
 /// Each is the method of `gander::Builder` of the same name, and its value is any expression.
 ///
 /// ```ignore (the gander crate depends on this one, not the other way round)
-/// #[gander::main(procs = 4, stack_size = 1 << 20, slice_micros = 1000)]
+/// #[gander::main(procs = 4, stack_size = 1 << 20)]
 /// fn main() -> std::io::Result<()> {
 ///     serve()
 /// }
@@ -36,7 +36,6 @@ mod parse;
 ///
 /// * `procs = …`: how many goroutines run at the same time.
 /// * `stack_size = …`: how far a goroutine's stack may grow, in bytes.
-/// * `slice_micros = …`: how long a goroutine may run before another gets a turn, in microseconds.
 /// * `unsafe(shared)`: calls `Builder::shared`, whose safety condition is then yours to keep. A `// SAFETY:` comment
 ///   goes above it, inside the attribute's parentheses.
 /// * `crate = path`: where to find gander, if it is not `::gander`.
@@ -51,12 +50,7 @@ pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
     expand(
         options,
         item,
-        &Kind {
-            what: "#[gander::main]",
-            inner: "__gander_main",
-            runner: "main",
-            prefix: "",
-        },
+        &Kind { what: "#[gander::main]", inner: "__gander_main", runner: "main", plain_runner: None, prefix: "" },
     )
 }
 
@@ -68,7 +62,7 @@ pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
 /// ```ignore (the gander crate depends on this one, not the other way round)
 /// #[gander::test(procs = 2)]
 /// fn answers() -> Result<(), Box<dyn std::error::Error>> {
-///     let answer = gander::go!(|| 6 * 7);
+///     let answer = gander::spawn(|| 6 * 7);
 ///     assert_eq!(answer.join().unwrap(), 42);
 ///     Ok(())
 /// }
@@ -83,6 +77,7 @@ pub fn test(options: TokenStream, item: TokenStream) -> TokenStream {
             what: "#[gander::test]",
             inner: "__gander_test",
             runner: "test",
+            plain_runner: Some("test_unit"),
             prefix,
         },
     )
@@ -93,11 +88,13 @@ struct Kind {
     what: &'static str,
     inner: &'static str,
     runner: &'static str,
+    /// The runner of a function that returns nothing, if that is another.
+    plain_runner: Option<&'static str>,
     prefix: &'static str,
 }
 
 /// ```text
-/// #[attributes] pub fn name() -> R {
+/// #[attributes] pub fn name() -> ::std::process::ExitCode {
 ///     fn inner() -> R { body }
 ///     let builder = ::gander::Builder::new().procs(4);
 ///     let builder = unsafe { builder.shared() };
@@ -111,18 +108,14 @@ fn expand(options: TokenStream, item: TokenStream, kind: &Kind) -> TokenStream {
     let function = match parse::function(&shapes(&tokens), kind.what) {
         Ok(function) => function,
         Err(problem) => {
-            return [error(&problem, &tokens), stand_in(&tokens)]
-                .into_iter()
-                .collect();
+            return [error(&problem, &tokens), stand_in(&tokens)].into_iter().collect();
         }
     };
     let options = match parse::options(&shapes(&option_tokens)) {
         Ok(options) => options,
         // With the function, so that its users and an editor still find it.
         Err(problem) => {
-            return [error(&problem, &option_tokens), item]
-                .into_iter()
-                .collect();
+            return [error(&problem, &option_tokens), item].into_iter().collect();
         }
     };
     let mut krate = Output::default();
@@ -133,46 +126,36 @@ fn expand(options: TokenStream, item: TokenStream, kind: &Kind) -> TokenStream {
     let krate = krate.0;
 
     let mut body = Output::default();
-    body.code("fn")
-        .code(kind.inner)
-        .code("()")
-        .copy(&tokens[function.output.clone()]);
+    body.code("fn").code(kind.inner).code("()").copy(&tokens[function.output.clone()]);
     body.copy(&tokens[function.body..=function.body]);
-    body.code("let builder =")
-        .stream(&krate)
-        .code("::Builder::new()");
+    body.code("let builder =").stream(&krate).code("::Builder::new()");
     for (name, value) in options.settings {
-        body.code(".").copy(&option_tokens[name..=name]).group(
-            Delimiter::Parenthesis,
-            |arguments| {
-                arguments.copy(&option_tokens[value]);
-            },
-        );
+        body.code(".").copy(&option_tokens[name..=name]).group(Delimiter::Parenthesis, |arguments| {
+            arguments.copy(&option_tokens[value]);
+        });
     }
     body.code(";");
     if let Some(at) = options.shared {
         // In the place of the user's own `unsafe(shared)`, so that a lint against it finds it.
-        let mut block = Group::new(
-            Delimiter::Brace,
-            Output::default().code("builder.shared()").0.clone(),
-        );
+        let mut block = Group::new(Delimiter::Brace, Output::default().code("builder.shared()").0.clone());
         block.set_span(option_tokens[at + 1].span());
-        body.code("let builder =")
-            .copy(&option_tokens[at..=at])
-            .copy(&[block.into()])
-            .code(";");
+        body.code("let builder =").copy(&option_tokens[at..=at]).copy(&[block.into()]).code(";");
     }
+    let plain = kind.plain_runner.is_some() && function.output.is_empty();
     body.stream(&krate)
         .code("::__private::")
-        .code(kind.runner)
+        .code(kind.plain_runner.filter(|_| plain).unwrap_or(kind.runner))
         .group(Delimiter::Parenthesis, |arguments| {
             arguments.code("builder,").code(kind.inner);
         });
 
     let mut outer = Output::default();
+    // The goroutine reports its result where it ran, as that need not be `Send`; what comes back is an exit code. A
+    // test without a result keeps none, which is what `#[should_panic]` wants.
     outer
         .code(kind.prefix)
-        .copy(&tokens[..function.body])
+        .copy(&tokens[..function.output.start])
+        .code(if plain { "" } else { "-> ::std::process::ExitCode" })
         .group(Delimiter::Brace, |inside| {
             inside.stream(&body.0);
         });
@@ -186,11 +169,7 @@ struct Output(TokenStream);
 impl Output {
     /// Tokens of ours, written out; delimiters must match.
     fn code(&mut self, source: &str) -> &mut Output {
-        self.0.extend(
-            source
-                .parse::<TokenStream>()
-                .expect("the source of an expansion is well-formed"),
-        );
+        self.0.extend(source.parse::<TokenStream>().expect("the source of an expansion is well-formed"));
         self
     }
 
@@ -208,8 +187,7 @@ impl Output {
     fn group(&mut self, delimiter: Delimiter, fill: impl FnOnce(&mut Output)) -> &mut Output {
         let mut inside = Output::default();
         fill(&mut inside);
-        self.0
-            .extend([TokenTree::Group(Group::new(delimiter, inside.0))]);
+        self.0.extend([TokenTree::Group(Group::new(delimiter, inside.0))]);
         self
     }
 }
@@ -237,17 +215,10 @@ fn shapes(tokens: &[TokenTree]) -> Vec<Shape> {
 /// An empty function of the same name, so that there is one error and not another about its absence.
 fn stand_in(tokens: &[TokenTree]) -> TokenStream {
     let mut output = Output::default();
-    let is_fn =
-        |token: &TokenTree| matches!(token, TokenTree::Ident(word) if word.to_string() == "fn");
-    let name = tokens
-        .iter()
-        .position(is_fn)
-        .and_then(|at| tokens.get(at + 1));
+    let is_fn = |token: &TokenTree| matches!(token, TokenTree::Ident(word) if word.to_string() == "fn");
+    let name = tokens.iter().position(is_fn).and_then(|at| tokens.get(at + 1));
     if let Some(name @ TokenTree::Ident(_)) = name {
-        output
-            .code("#[allow(dead_code)] fn")
-            .copy(std::slice::from_ref(name))
-            .code("() {}");
+        output.code("#[allow(dead_code)] fn").copy(std::slice::from_ref(name)).code("() {}");
     }
     output.0
 }
@@ -257,11 +228,9 @@ fn error(problem: &Problem, tokens: &[TokenTree]) -> TokenStream {
     let token = tokens.get(problem.at).or(tokens.last());
     let span = token.map_or_else(Span::call_site, TokenTree::span);
     let mut output = Output::default();
-    output
-        .code("::core::compile_error!")
-        .group(Delimiter::Brace, |message| {
-            message.copy(&[TokenTree::Literal(Literal::string(&problem.message))]);
-        });
+    output.code("::core::compile_error!").group(Delimiter::Brace, |message| {
+        message.copy(&[TokenTree::Literal(Literal::string(&problem.message))]);
+    });
     // A message is shown where all tokens of the invocation are.
     let placed = |mut token: TokenTree| {
         token.set_span(span);

@@ -45,10 +45,7 @@ pub(crate) struct Problem {
 }
 
 fn problem<T>(at: usize, message: impl Into<String>) -> Result<T, Problem> {
-    Err(Problem {
-        at,
-        message: message.into(),
-    })
+    Err(Problem { at, message: message.into() })
 }
 
 /// Where the parts of a function are.
@@ -72,10 +69,7 @@ pub(crate) fn function(tokens: &[Shape], what: &str) -> Result<Function, Problem
             && what.ends_with("test]")
             && matches!(&attribute[..], [only] if only.is_word("test"))
         {
-            return problem(
-                i + 1,
-                format!("`{what}` adds `#[test]` itself: remove this one"),
-            );
+            return problem(i + 1, format!("`{what}` adds `#[test]` itself: remove this one"));
         }
         i += 2;
     }
@@ -113,53 +107,29 @@ pub(crate) fn function(tokens: &[Shape], what: &str) -> Result<Function, Problem
     }
     i = name + 1;
     if at(i).is_some_and(|t| t.is_punct('<')) {
-        return problem(
-            i,
-            format!("a function under `{what}` cannot be generic: nobody names its parameters"),
-        );
+        return problem(i, format!("a function under `{what}` cannot be generic: nobody names its parameters"));
     }
     match at(i) {
         Some(Shape::Group('(', parameters)) if parameters.is_empty() => i += 1,
         Some(Shape::Group('(', _)) => {
-            return problem(
-                i,
-                format!("a function under `{what}` takes no parameters: nobody passes them"),
-            );
+            return problem(i, format!("a function under `{what}` takes no parameters: nobody passes them"));
         }
         _ => return problem(i, "expected `()`"),
     }
-    let Some(body) = tokens
-        .len()
-        .checked_sub(1)
-        .filter(|&last| last >= i && tokens[last].is_group('{'))
-    else {
-        return problem(
-            tokens.len(),
-            format!("a function under `{what}` needs a body"),
-        );
+    let Some(body) = tokens.len().checked_sub(1).filter(|&last| last >= i && tokens[last].is_group('{')) else {
+        return problem(tokens.len(), format!("a function under `{what}` needs a body"));
     };
     if let Some(clause) = (i..body).find(|&i| tokens[i].is_word("where")) {
-        return problem(
-            clause,
-            format!("a function under `{what}` cannot have a `where` clause"),
-        );
+        return problem(clause, format!("a function under `{what}` cannot have a `where` clause"));
     }
-    if i < body
-        && !(tokens[i].is_punct('-') && at(i + 1).is_some_and(|t| t.is_punct('>')) && i + 2 < body)
-    {
+    if i < body && !(tokens[i].is_punct('-') && at(i + 1).is_some_and(|t| t.is_punct('>')) && i + 2 < body) {
         return problem(i, "expected `-> Type` or the function's body");
     }
-    Ok(Function {
-        attributes,
-        visibility,
-        name,
-        output: i..body,
-        body,
-    })
+    Ok(Function { attributes, visibility, name, output: i..body, body })
 }
 
 /// The options of `Builder` that take a value, which are its methods.
-pub(crate) const SETTINGS: [&str; 3] = ["procs", "stack_size", "slice_micros"];
+pub(crate) const SETTINGS: [&str; 2] = ["procs", "stack_size"];
 
 /// Where the options' values are.
 #[derive(Debug, Default, PartialEq)]
@@ -184,18 +154,12 @@ pub(crate) fn options(tokens: &[Shape]) -> Result<Options, Problem> {
         if seen.contains(&name.as_str()) {
             return problem(i, format!("`{name}` is given twice"));
         }
-        let end = (i..tokens.len())
-            .find(|&i| tokens[i].is_punct(','))
-            .unwrap_or(tokens.len());
+        let end = (i..tokens.len()).find(|&i| tokens[i].is_punct(',')).unwrap_or(tokens.len());
         if name == "unsafe" {
             match tokens.get(i + 1) {
-                Some(Shape::Group('(', inner)) if matches!(&inner[..], [only] if only.is_word("shared")) =>
-                    {}
+                Some(Shape::Group('(', inner)) if matches!(&inner[..], [only] if only.is_word("shared")) => {}
                 _ => {
-                    return problem(
-                        (i + 1).min(end),
-                        "the one unsafe option is `unsafe(shared)`",
-                    );
+                    return problem((i + 1).min(end), "the one unsafe option is `unsafe(shared)`");
                 }
             }
             if end != i + 2 {
@@ -204,10 +168,7 @@ pub(crate) fn options(tokens: &[Shape]) -> Result<Options, Problem> {
             found.shared = Some(i);
         } else if name == "crate" || SETTINGS.contains(&name.as_str()) {
             if !tokens.get(i + 1).is_some_and(|t| t.is_punct('=')) || i + 2 >= end {
-                return problem(
-                    (i + 1).min(end),
-                    format!("`{name}` takes a value: `{name} = …`"),
-                );
+                return problem((i + 1).min(end), format!("`{name}` takes a value: `{name} = …`"));
             }
             if name == "crate" {
                 found.krate = Some(i + 2..end);
@@ -220,10 +181,7 @@ pub(crate) fn options(tokens: &[Shape]) -> Result<Options, Problem> {
                 "`shared` is a promise about every thread-local in the program: write `unsafe(shared)`",
             );
         } else {
-            return problem(
-                i,
-                format!("unknown option `{name}`. The options are {}", known()),
-            );
+            return problem(i, format!("unknown option `{name}`. The options are {}", known()));
         }
         seen.push(name);
         i = end + 1;
@@ -232,14 +190,8 @@ pub(crate) fn options(tokens: &[Shape]) -> Result<Options, Problem> {
 }
 
 fn known() -> String {
-    let settings: Vec<String> = SETTINGS
-        .iter()
-        .map(|name| format!("`{name} = …`"))
-        .collect();
-    format!(
-        "{}, `unsafe(shared)` and `crate = path`",
-        settings.join(", ")
-    )
+    let settings: Vec<String> = SETTINGS.iter().map(|name| format!("`{name} = …`")).collect();
+    format!("{}, `unsafe(shared)` and `crate = path`", settings.join(", "))
 }
 
 #[cfg(test)]

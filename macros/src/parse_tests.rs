@@ -16,11 +16,7 @@ fn shapes(source: &str) -> Vec<Shape> {
                         word.push(c);
                     }
                     let is_literal = c.is_ascii_digit();
-                    found.push(if is_literal {
-                        Shape::Literal
-                    } else {
-                        Shape::Word(word)
-                    });
+                    found.push(if is_literal { Shape::Literal } else { Shape::Word(word) });
                 }
                 c => found.push(Shape::Punct(c)),
             }
@@ -43,34 +39,21 @@ fn refused(source: &str) -> (usize, String) {
 fn plain() {
     assert_eq!(
         parsed("fn main() { 1 }"),
-        Function {
-            attributes: 0..0,
-            visibility: 0..0,
-            name: 1,
-            output: 3..3,
-            body: 3
-        }
+        Function { attributes: 0..0, visibility: 0..0, name: 1, output: 3..3, body: 3 }
     );
 }
 
 #[test]
 fn with_everything() {
-    let function =
-        parsed("#[doc = 1] #[cfg(unix)] pub(crate) fn f() -> Result<(), [u8; { 3 }]> { x }");
-    assert_eq!(
-        (function.attributes, function.visibility, function.name),
-        (0..4, 4..6, 7)
-    );
+    let function = parsed("#[doc = 1] #[cfg(unix)] pub(crate) fn f() -> Result<(), [u8; { 3 }]> { x }");
+    assert_eq!((function.attributes, function.visibility, function.name), (0..4, 4..6, 7));
     assert_eq!((function.output, function.body), (9..17, 17));
 }
 
 #[test]
 fn passed_on_by_a_macro() {
     let function = parsed("« » fn f() -> « u8 » « { 1 } »");
-    assert_eq!(
-        (function.visibility, function.output, function.body),
-        (0..1, 4..7, 7)
-    );
+    assert_eq!((function.visibility, function.output, function.body), (0..1, 4..7, 7));
     assert_eq!(parsed("«pub» fn f() {}").name, 2);
 }
 
@@ -78,10 +61,7 @@ fn passed_on_by_a_macro() {
 fn qualifiers() {
     let (at, message) = refused("#[a] pub async fn f() {}");
     assert_eq!(at, 3);
-    assert!(
-        message.contains("await") && message.contains("#[gander::test]"),
-        "{message}"
-    );
+    assert!(message.contains("await") && message.contains("#[gander::test]"), "{message}");
     for word in ["const", "unsafe", "extern"] {
         let (at, message) = refused(&format!("{word} fn f() {{}}"));
         assert_eq!(at, 0);
@@ -106,10 +86,7 @@ fn other_refusals() {
         ("#[test] fn f() {}", 1, "itself"),
     ] {
         let (found, message) = refused(source);
-        assert!(
-            found == at && message.contains(word),
-            "{source}: {found} {message}"
-        );
+        assert!(found == at && message.contains(word), "{source}: {found} {message}");
     }
     parsed("#[test] fn main() {}");
 }
@@ -121,26 +98,20 @@ fn no_options() {
 
 #[test]
 fn all_options() {
-    let tokens = shapes(
-        "procs = n(1, 2), stack_size = 1 << 20, unsafe(shared), slice_micros = 1000, crate = ::a::b,",
-    );
+    let tokens = shapes("procs = n(1, 2), stack_size = 1 << 20, unsafe(shared), crate = ::a::b,");
     let found = options(&tokens).unwrap();
-    assert_eq!(found.settings, [(0, 2..4), (5, 7..11), (15, 17..18)]);
-    assert_eq!((found.shared, found.krate), (Some(12), Some(21..27)));
+    assert_eq!(found.settings, [(0, 2..4), (5, 7..11)]);
+    assert_eq!((found.shared, found.krate), (Some(12), Some(17..23)));
 }
 
 #[test]
 fn wrong_options() {
     for (source, at, word) in [
         ("proc = 1", 0, "unknown option `proc`"),
-        (
-            "threads",
-            0,
-            "`procs = …`, `stack_size = …`, `slice_micros = …`, `unsafe(shared)` and `crate = path`",
-        ),
+        ("threads", 0, "`procs = …`, `stack_size = …`, `unsafe(shared)` and `crate = path`"),
         ("procs", 1, "takes a value"),
         ("procs =", 2, "takes a value"),
-        ("procs = , slice_micros = 1", 1, "takes a value"),
+        ("procs = , stack_size = 1", 1, "takes a value"),
         ("procs(1)", 1, "takes a value"),
         ("procs = 1, procs = 2", 4, "twice"),
         ("shared", 0, "unsafe(shared)"),
@@ -152,9 +123,6 @@ fn wrong_options() {
     ] {
         let Problem { at: found, message } = options(&shapes(source)).unwrap_err();
         assert!(message.contains(word), "{source}: {message}");
-        assert!(
-            found == at || word == "takes a value",
-            "{source}: at {found}"
-        );
+        assert!(found == at || word == "takes a value", "{source}: at {found}");
     }
 }

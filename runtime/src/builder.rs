@@ -63,9 +63,10 @@ impl Builder {
         self
     }
 
-    /// How long a goroutine may run while others wait: from 100 µs up; 10 ms where nothing is said.
+    /// How long a goroutine may run while others wait: 100 µs at least; 10 ms where nothing is said.
     pub fn slice(mut self, slice: std::time::Duration) -> Builder {
-        self.settings.slice_nanos = Some(u64::try_from(slice.as_nanos()).unwrap_or(u64::MAX));
+        let nanos = u64::try_from(slice.as_nanos()).unwrap_or(u64::MAX / 4).min(u64::MAX / 4);
+        self.settings.slice_nanos = Some(nanos.max(crate::preempt::SHORTEST_SLICE_NANOS));
         self
     }
 
@@ -136,6 +137,9 @@ impl Builder {
     /// Starts the runtime if this process has none, runs `f` as a goroutine in it, and returns what it returns.
     /// Goroutines that still run then go on until the process ends. Called from a goroutine it runs `f` as another.
     ///
+    /// If `f` calls [`exit`](crate::exit) on the way, the others go on and this never returns; when no goroutine is
+    /// left the process ends with code 2, as in Go. (Called from a goroutine, that one exits too.)
+    ///
     /// # Blocking
     ///
     /// Blocks the calling thread (parks a goroutine) until `f` has returned.
@@ -167,16 +171,31 @@ impl Builder {
         F: FnOnce() -> T + Send,
         T: Send,
     {
-        let at = Location::caller();
-        runtime::start(&self.settings)?;
-        let name = Some(self.name.map_or_else(|| Arc::from("main"), Arc::from));
         // SAFETY: the goroutine is joined before this returns, so whatever `f` and its result borrow outlives it.
-        let main = unsafe { joinable(f, None, name, self.stack_size, at) }.map_err(StartError::Spawn)?;
+        let main = unsafe { self.launch_main(f, Location::caller())? };
         match main.join() {
             Ok(value) => Ok(value),
-            Err(payload) if crate::entry::is_exit(&*payload) => runtime::main_exited(),
+            Err(payload) if crate::entry::is_exit(&*payload) && !crate::entry::is_goroutine() => {
+                runtime::main_exited()
+            }
             Err(payload) => std::panic::resume_unwind(payload),
         }
+    }
+
+    /// Starts the runtime if there is none, and the main goroutine.
+    ///
+    /// # Safety
+    ///
+    /// Whatever `f` and its result borrow outlives the goroutine.
+    pub(crate) unsafe fn launch_main<F: FnOnce() -> T, T>(
+        self,
+        f: F,
+        at: &'static Location<'static>,
+    ) -> Result<JoinHandle<T>, StartError> {
+        runtime::start(&self.settings)?;
+        let name = Some(self.name.map_or_else(|| Arc::from("main"), Arc::from));
+        // SAFETY: by contract.
+        unsafe { joinable(f, None, name, self.stack_size, at) }.map_err(StartError::Spawn)
     }
 
     fn of_goroutine(self) -> Result<(Option<Arc<str>>, Option<usize>), SpawnError> {
@@ -260,6 +279,7 @@ pub fn go(f: impl FnOnce() + Send + 'static) {
 macro_rules! go {
     ($($body:tt)+) => {
         $crate::go(move || {
+            #[allow(clippy::diverging_sub_expression, unreachable_code)]
             let _ = { $($body)+ };
         })
     };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::g::handle::Goroutine;
 use crate::g::reason::WaitReason;
 use crate::m;
-use crate::park::{Claim, Task, wait_if, wait_until};
+use crate::park::{Claim, Task, pause, wait_if, wait_until};
 use crate::sched::{self, inject};
 use crate::switch::AfterSwitch;
 use crate::timer::deadline_after;
@@ -61,8 +61,7 @@ pub fn yield_now() {
     // Others wait outside this P, and it has nothing of its own: let them in.
     let after = if p.has_work() { AfterSwitch::Requeue(g) } else { AfterSwitch::RequeueGlobal(g) };
     // SAFETY: g runs here, in the runtime, and holds nothing.
-    let m = unsafe { sched::leave(m, g, after) };
-    m.leave_all();
+    unsafe { pause(m, g, after) };
 }
 
 /// Waits until the calling goroutine's handle is [`unpark`](Goroutine::unpark)ed; returns at once if that happened

@@ -103,16 +103,20 @@ pub fn is_goroutine() -> bool {
 /// Runs a goroutine's closure and then drops its goroutine-locals.
 pub(crate) fn run<T>(f: impl FnOnce() -> T) -> std::thread::Result<T> {
     let answer = catch_unwind(AssertUnwindSafe(f));
-    let g = m::current_g();
-    if g.is_null() {
+    if m::current_g().is_null() {
         crate::fatal::die("a forked child came to the end of its goroutine; it must exec or _exit before");
     }
-    // SAFETY: the running goroutine is alive.
-    let locals = catch_unwind(AssertUnwindSafe(|| unsafe { (*g).locals.clear() }));
-    match (answer, locals) {
+    match (answer, clear_locals()) {
         (Ok(_), Err(payload)) => Err(payload),
         (answer, _) => answer,
     }
+}
+
+/// Drops the running goroutine's locals.
+pub(crate) fn clear_locals() -> std::thread::Result<()> {
+    let g = m::current_g();
+    // SAFETY: the running goroutine is alive.
+    catch_unwind(AssertUnwindSafe(|| unsafe { (*g).locals.clear() }))
 }
 
 /// Drops a value whose destructor may panic; a second panic has nowhere to go.

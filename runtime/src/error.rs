@@ -87,6 +87,8 @@ pub enum StartError {
     OwnThreadLocals(TlsError),
     /// A thread of the runtime could not be started.
     Thread(io::Error),
+    /// More processors were asked for than there can be, or none.
+    Procs(usize),
     /// The runtime runs already, with another setting that cannot be changed.
     Conflict {
         /// The setting.
@@ -115,6 +117,9 @@ impl fmt::Display for StartError {
                 "cannot start a thread of the runtime: {error} (limits: RLIMIT_NPROC, kernel.threads-max, pids.max \
                  of the control group)"
             ),
+            StartError::Procs(asked) => {
+                write!(f, "{asked} processors asked for; there can be 1 to {}", crate::sched::procs::MAX_PROCS)
+            }
             StartError::Conflict { setting, is, asked } => {
                 write!(f, "the runtime runs already, with {setting} {is}; {asked} was asked for")
             }
@@ -130,7 +135,7 @@ impl std::error::Error for StartError {
             StartError::OwnThreadLocals(error) => Some(error),
             StartError::Thread(error) => Some(error),
             StartError::Spawn(error) => Some(error),
-            StartError::Conflict { .. } | StartError::Forked => None,
+            StartError::Conflict { .. } | StartError::Procs(_) | StartError::Forked => None,
         }
     }
 }

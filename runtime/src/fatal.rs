@@ -7,7 +7,8 @@ pub(crate) const CODE: i32 = 2;
 
 /// Ends the process in order: output is flushed, exit handlers run.
 pub(crate) fn exit(message: &str) -> ! {
-    eprintln!("{message}");
+    // Not eprintln!: a test harness may capture that.
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{message}\n").as_bytes());
     std::process::exit(CODE)
 }
 

@@ -5,8 +5,8 @@
 //! ordinary threads; a user's; or the default).
 
 use std::cell::UnsafeCell;
-use std::fmt::Write;
-use std::io;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
@@ -116,9 +116,11 @@ fn print_backtrace() {
             }
         }
     }
-    eprintln!("stack backtrace:\n{}", &text[..cut]);
+    // Not eprintln!: a test harness may capture that.
+    let mut stderr = io::stderr();
+    let _ = writeln!(stderr, "stack backtrace:\n{}", &text[..cut]);
     if frames > FIRST {
-        eprintln!("  … and {} frames more", frames - FIRST);
+        let _ = writeln!(stderr, "  … and {} frames more", frames - FIRST);
     }
 }
 
@@ -151,6 +153,13 @@ fn pass_on(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::
                 let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) =
                     std::mem::transmute(handler);
                 handler(signal, info, context);
+                // std's handler sets the default action and counts on the fault to repeat itself. A signal that
+                // somebody sent does not.
+                let mut now: libc::sigaction = std::mem::zeroed();
+                libc::sigaction(signal, std::ptr::null(), &mut now);
+                if (*info).si_code <= 0 && now.sa_sigaction == libc::SIG_DFL {
+                    libc::raise(signal);
+                }
             }
         }
         handler => {

@@ -156,7 +156,7 @@ fn call_on<F: FnOnce() -> R, R>(stack: Stack, f: F) -> R {
     // SAFETY: [one-owner] the segment is ours and unused. Its context is started once and its end comes back to
     // `home`; whatever worker that is on, the thread pointer is this task's own.
     unsafe {
-        let start = gander_arch::init(stack.top(), begin::<F, R>, at.cast());
+        let start = gander_arch::init(crate::runtime::frames_top(&stack), begin::<F, R>, at.cast());
         gander_arch::switch(&raw mut (*at).home, &start, 0);
     }
     set_bounds(before.0, before.1);

@@ -41,6 +41,15 @@ unsafe impl<T: Send> Sync for Packet<T> {}
 // SAFETY: as any owner of a T.
 unsafe impl<T: Send> Send for Packet<T> {}
 
+/// Wakes when dropped.
+struct WakeOnDrop(Waker);
+
+impl Drop for WakeOnDrop {
+    fn drop(&mut self) {
+        self.0.wake_by_ref();
+    }
+}
+
 impl<T> Packet<T> {
     pub(crate) fn new(ident: Ident, scope: Option<Arc<scope::Data>>) -> Packet<T> {
         Packet {
@@ -61,9 +70,8 @@ impl<T> Packet<T> {
             RUNNING => {}
             POLLED => {
                 let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
-                if let Some(waker) = waker {
-                    waker.wake();
-                }
+                // An executor's waker may panic; that is not for this goroutine to die of.
+                drop_quietly(waker.map(WakeOnDrop));
             }
             // SAFETY: it registered here, at rest, and only this swap takes it.
             task => unsafe { Task::from_bits(task).ready() },

@@ -50,7 +50,7 @@ pub use g::local::GoroutineLocal;
 pub use g::reason::WaitReason;
 pub use grow::{grow, grow_to, maybe_grow, remaining};
 pub use join::JoinHandle;
-pub use main_macro::{main, test};
+pub use main_macro::{main, test, test_unit};
 pub use panics::{UnhandledPanic, set_unhandled_panic_hook, take_unhandled_panic_hook};
 pub use park::{Claim, Task, wait, wait_if, wait_until};
 pub use scope::{Scope, ScopedJoinHandle, scope};

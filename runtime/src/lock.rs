@@ -5,6 +5,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::m;
+use crate::park::Task;
 
 /// A spin lock whose holder cannot be preempted by gander.
 ///
@@ -137,6 +138,25 @@ impl<'a, T> Guard<'a, T> {
         let lock = guard.lock;
         std::mem::forget(guard);
         lock
+    }
+}
+
+impl<T> Guard<'_, T> {
+    /// Releases the lock, readies `task`, and only then lets preemption in: it must not strike between the two, or
+    /// the task would wait for this goroutine's next turn.
+    ///
+    /// # Safety
+    ///
+    /// As [`Task::ready`].
+    #[inline(always)]
+    pub unsafe fn unlock_and_ready(guard: Self, task: Task) {
+        let lock = Guard::leak(guard);
+        // SAFETY: the guard was the proof that we hold it; by contract.
+        unsafe {
+            lock.raw.unlock_handed_over();
+            task.ready();
+        }
+        m::release_preemption();
     }
 }
 

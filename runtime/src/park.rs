@@ -112,13 +112,24 @@ pub unsafe fn wait_if<F: FnOnce() -> bool>(reason: WaitReason, release: F) {
     // SAFETY: the running goroutine is alive.
     let g = unsafe { &*g };
     debug_assert!(!g.is_scheduler(), "the scheduler does not wait");
-    let pinned = pin_while_unwinding(m, g);
     g.set_reason(reason);
     g.set_state(State::Waiting);
     let argument = (&raw mut *release).cast();
     // SAFETY: g runs here, in the runtime. Commit reads the closure from our frame, which rests until then.
-    let m = unsafe { sched::leave(m, g, AfterSwitch::Park { g, commit: commit::<F>, argument }) };
+    unsafe { pause(m, g, AfterSwitch::Park { g, commit: commit::<F>, argument }) };
     g.set_reason(WaitReason::None);
+}
+
+/// Leaves the running goroutine until somebody runs it again, and the runtime with it.
+///
+/// # Safety
+///
+/// As [`sched::leave`].
+#[inline(always)]
+pub(crate) unsafe fn pause(m: &'static m::M, g: &G, after: AfterSwitch) {
+    let pinned = pin_while_unwinding(m, g);
+    // SAFETY: by contract.
+    let m = unsafe { sched::leave(m, g, after) };
     if pinned {
         unpin(m, g);
     }

@@ -26,6 +26,8 @@ impl Settings {
     pub(crate) fn any(&self) -> Option<&'static str> {
         if self.procs.is_some() {
             Some("procs")
+        } else if self.slice_nanos.is_some() {
+            Some("slice")
         } else if self.shared {
             Some("shared")
         } else {
@@ -61,6 +63,11 @@ pub(crate) fn start(settings: &Settings) -> Result<(), StartError> {
     static STARTING: Mutex<()> = Mutex::new(());
     if FORKED.load(Ordering::Relaxed) {
         return Err(StartError::Forked);
+    }
+    if let Some(asked) = settings.procs
+        && !(1..=procs::MAX_PROCS).contains(&asked)
+    {
+        return Err(StartError::Procs(asked));
     }
     let _one = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(config) = CONFIG.get() {
@@ -151,7 +158,7 @@ impl Config {
     /// whether they lay there before.
     pub(crate) fn lay_locals(&self, stack: &Stack) -> Result<(*mut u8, bool), SpawnError> {
         let Some(model) = self.own else { return Ok((stack.top(), false)) };
-        let top = stack.top().map_addr(|at| at & !(model.align() - 1));
+        let top = model_top(model, stack);
         let laid = stack.tag() != 0;
         if !laid {
             // SAFETY: [one-owner] the stack is ours, and nothing lies on it yet.
@@ -189,6 +196,18 @@ impl Config {
             model.notice_libraries();
         }
     }
+}
+
+/// Where frames begin on a stack of the pool: below the thread-local block, if it has one.
+pub(crate) fn frames_top(stack: &Stack) -> *mut u8 {
+    match CONFIG.get().and_then(|config| config.own) {
+        Some(model) if stack.tag() != 0 => model_top(model, stack).wrapping_sub(model.size()),
+        _ => stack.top(),
+    }
+}
+
+fn model_top(model: &Model, stack: &Stack) -> *mut u8 {
+    stack.top().map_addr(|at| at & !(model.align() - 1))
 }
 
 /// The main goroutine called `exit`: the others go on, and the process with them, as in Go.

@@ -21,6 +21,8 @@ use crate::scope;
 
 /// What a goroutine runs, at the top of its stack.
 pub(crate) trait Body {
+    /// Bytes that calling it moves from frame to frame: its own, and those of its result.
+    const MOVED: usize;
     /// Its identity; stays in place while the goroutine lives.
     fn ident(&mut self) -> &mut Ident;
     /// Runs it to its end. Called once; does not unwind.
@@ -34,6 +36,8 @@ struct Detached<F> {
 }
 
 impl<F: FnOnce()> Body for Detached<F> {
+    const MOVED: usize = size_of::<F>();
+
     fn ident(&mut self) -> &mut Ident {
         &mut self.ident
     }
@@ -57,6 +61,8 @@ struct Joinable<F, T> {
 }
 
 impl<F: FnOnce() -> T, T> Body for Joinable<F, T> {
+    const MOVED: usize = size_of::<F>() + size_of::<T>();
+
     fn ident(&mut self) -> &mut Ident {
         let packet = self.packet.as_mut().expect("present until the end");
         // Not yet shared: the handle is made after the goroutine.
@@ -88,16 +94,11 @@ unsafe fn start<B: Body>(body: *mut ()) {
         (*body).run();
         forget_ident();
         entry::drop_quietly(std::ptr::read(body));
+        // What destructors of the last values made anew.
+        if let Err(payload) = entry::clear_locals() {
+            std::mem::forget(payload);
+        }
     }
-}
-
-/// [`start`] for a body too large for its stack.
-unsafe fn start_boxed<B: Body>(body: *mut ()) {
-    // SAFETY: `launch` put a box there.
-    let mut body = unsafe { std::ptr::read(body.cast::<Box<B>>()) };
-    body.run();
-    forget_ident();
-    entry::drop_quietly(body);
 }
 
 /// The running goroutine's identity is about to be dropped; whoever reports on it from now on finds none.
@@ -106,8 +107,20 @@ fn forget_ident() {
     unsafe { (*m::current_g()).ident.set(Ident::ended()) };
 }
 
-/// A body of more than this share of its stack goes to the heap.
-const LARGEST_SHARE: usize = 8;
+/// A body that moves more than this share of a stack gets a larger one.
+const LARGEST_SHARE: usize = 16;
+/// How often what it moves may be copied on the way, in an unoptimised build.
+const COPIES: usize = 16;
+
+/// The class of stack for a body: the bytes asked for, or the default, are for what it calls; a large closure or
+/// result comes on top of that.
+fn class_for<B: Body>(config: &Config, stack_size: Option<usize>) -> Result<Class, SpawnError> {
+    let class = config.class(stack_size)?;
+    if B::MOVED <= class.bytes() / LARGEST_SHARE {
+        return Ok(class);
+    }
+    Ok(gander_stack::class_of(B::MOVED.saturating_mul(COPIES).saturating_add(class.bytes()))?)
+}
 
 /// Makes a goroutine that runs `body` and hands it to the scheduler.
 ///
@@ -129,27 +142,16 @@ unsafe fn launch<B: Body>(
             return Err(error);
         }
     };
-    // SAFETY: [one-owner] the stack is ours and unused: we write its top. `data` lies below `G`, each aligned;
-    // the size was bounded.
+    // SAFETY: [one-owner] the stack is ours and unused: we write its top. The body lies below `G`, each aligned;
+    // `class_for` has seen to it that there is room.
     unsafe {
         let g = top.sub(size_of::<G>()).map_addr(|at| at & !(align_of::<G>().max(64) - 1)).cast::<G>();
-        let boxed = size_of::<B>() > stack.size() / LARGEST_SHARE;
-        let (size, align) =
-            if boxed { (size_of::<Box<B>>(), align_of::<Box<B>>()) } else { (size_of::<B>(), align_of::<B>()) };
-        let data = g.cast::<u8>().sub(size).map_addr(|at| at & !(align - 1));
-        let bottom = data.map_addr(|at| at & !(gander_arch::STACK_ALIGN - 1));
-        let (run, body): (unsafe fn(*mut ()), *mut B) = if boxed {
-            let mut body = Box::new(body);
-            let at = &raw mut *body;
-            data.cast::<Box<B>>().write(body);
-            (start_boxed::<B>, at)
-        } else {
-            data.cast::<B>().write(body);
-            (start::<B>, data.cast())
-        };
+        let at = g.cast::<u8>().sub(size_of::<B>()).map_addr(|at| at & !(align_of::<B>() - 1)).cast::<B>();
+        let bottom = at.cast::<u8>().map_addr(|at| at & !(gander_arch::STACK_ALIGN - 1));
+        at.write(body);
         // A block that was laid has had a goroutine, whose header lay at this very place.
         let epoch = laid.then(|| (*g).epoch.get());
-        g.write(G::new(run, data.cast(), spawned_at));
+        g.write(G::new(start::<B>, at.cast(), spawned_at));
         let g = &*g;
         *g.context.get() = gander_arch::init(bottom, entry::begin, std::ptr::from_ref(g).cast_mut().cast());
         config.set_locals(g, &stack, epoch);
@@ -169,10 +171,10 @@ unsafe fn launch<B: Body>(
                 crate::g::handle::reserve_ids(1)
             }
         };
-        let ident = (*body).ident();
+        let ident = (*at).ident();
         ident.assign(id);
         g.ident.set(ident);
-        share(&*body);
+        share(&*at);
         sched::submit(m, g);
         if let Some(m) = m {
             m.leave();
@@ -215,7 +217,7 @@ pub(crate) fn detached<F: FnOnce() + Send + 'static>(
     spawned_at: &'static Location<'static>,
 ) -> Result<(), SpawnError> {
     let config = runtime::running()?;
-    let class = config.class(stack_size)?;
+    let class = class_for::<Detached<F>>(config, stack_size)?;
     let body = Detached { ident: Ident::new(name), f: ManuallyDrop::new(f) };
     // SAFETY: 'static.
     unsafe { launch(body, class, config, spawned_at, |_| {}) }
@@ -234,7 +236,7 @@ pub(crate) unsafe fn joinable<F: FnOnce() -> T, T>(
     spawned_at: &'static Location<'static>,
 ) -> Result<JoinHandle<T>, SpawnError> {
     let config = runtime::running()?;
-    let class = config.class(stack_size)?;
+    let class = class_for::<Joinable<F, T>>(config, stack_size)?;
     let packet = Arc::new(Packet::new(Ident::new(name), scope));
     let body = Joinable { packet: Some(packet), f: ManuallyDrop::new(f) };
     let mut handle = None;

@@ -27,10 +27,7 @@ impl Cache {
     /// An empty one, 6.5 KiB.
     #[must_use]
     pub const fn new() -> Cache {
-        Cache {
-            stacks: [const { None }; FIRST[Class::COUNT] as usize],
-            lens: [0; Class::COUNT],
-        }
+        Cache { stacks: [const { None }; FIRST[Class::COUNT] as usize], lens: [0; Class::COUNT] }
     }
 
     /// A stack of the class, the one put last if there is one.
@@ -136,9 +133,7 @@ impl Drop for Cache {
 
 impl fmt::Debug for Cache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cache")
-            .field("len", &self.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Cache").field("len", &self.len()).finish_non_exhaustive()
     }
 }
 
@@ -180,16 +175,7 @@ mod tests {
     #[test]
     fn places_are_as_documented() {
         let of = |bytes| PLACES[crate::class_of(bytes).unwrap().index()];
-        assert_eq!(
-            [
-                of(16 << 10),
-                of(256 << 10),
-                of(1 << 20),
-                of(4 << 20),
-                of(1 << 30)
-            ],
-            [64, 64, 16, 4, 4]
-        );
+        assert_eq!([of(16 << 10), of(256 << 10), of(1 << 20), of(4 << 20), of(1 << 30)], [64, 64, 16, 4, 4]);
         assert!(size_of::<Cache>() <= 7 << 10, "{}", size_of::<Cache>());
     }
 

@@ -31,11 +31,7 @@ impl Census {
     /// What guards are made of: [`GuardKind::Mapping`] as soon as one is.
     #[must_use]
     pub fn guards(&self) -> GuardKind {
-        if self.mapped_guards > 0 {
-            GuardKind::Mapping
-        } else {
-            GuardKind::Marker
-        }
+        if self.mapped_guards > 0 { GuardKind::Mapping } else { GuardKind::Marker }
     }
 }
 
@@ -87,21 +83,14 @@ pub struct Footprint {
 #[must_use]
 pub fn footprint(limit: *const u8, top: *const u8) -> Footprint {
     let page = kernel::page_size();
-    let (start, end) = (
-        limit.addr() / page * page,
-        top.addr().next_multiple_of(page),
-    );
+    let (start, end) = (limit.addr() / page * page, top.addr().next_multiple_of(page));
     let mut found = Footprint::default();
     let mut buffer = [0; 2048];
     let mut at = start;
     while at < end {
         let pages = &mut buffer[..2048.min((end - at) / page)];
         if kernel::presence(at, pages).is_ok() {
-            for i in pages
-                .iter()
-                .enumerate()
-                .filter_map(|(i, &present)| (present & 1 != 0).then_some(i))
-            {
+            for i in pages.iter().enumerate().filter_map(|(i, &present)| (present & 1 != 0).then_some(i)) {
                 if found.resident == 0 {
                     found.high_water = top.addr() - (at + i * page);
                 }

@@ -81,48 +81,12 @@ mod tests {
     #[test]
     fn every_message_names_its_knob() {
         let cases = [
-            (
-                StackError::TooLarge {
-                    asked: 2 << 30,
-                    limit: 1 << 30,
-                },
-                "1024 MiB",
-            ),
-            (
-                StackError::AddressSpace {
-                    asked: 1 << 20,
-                    errno: libc::ENOMEM,
-                },
-                "RLIMIT_AS",
-            ),
-            (
-                StackError::AddressSpace {
-                    asked: 1 << 20,
-                    errno: libc::ENOMEM,
-                },
-                "overcommit",
-            ),
-            (
-                StackError::AddressSpace {
-                    asked: 1 << 20,
-                    errno: libc::EAGAIN,
-                },
-                "RLIMIT_MEMLOCK",
-            ),
-            (
-                StackError::Mappings {
-                    stacks: 32_000,
-                    errno: libc::ENOMEM,
-                },
-                "vm.max_map_count",
-            ),
-            (
-                StackError::Regions {
-                    regions: 1024,
-                    reserved: 1 << 40,
-                },
-                "1024 GiB",
-            ),
+            (StackError::TooLarge { asked: 2 << 30, limit: 1 << 30 }, "1024 MiB"),
+            (StackError::AddressSpace { asked: 1 << 20, errno: libc::ENOMEM }, "RLIMIT_AS"),
+            (StackError::AddressSpace { asked: 1 << 20, errno: libc::ENOMEM }, "overcommit"),
+            (StackError::AddressSpace { asked: 1 << 20, errno: libc::EAGAIN }, "RLIMIT_MEMLOCK"),
+            (StackError::Mappings { stacks: 32_000, errno: libc::ENOMEM }, "vm.max_map_count"),
+            (StackError::Regions { regions: 1024, reserved: 1 << 40 }, "1024 GiB"),
         ];
         for (error, knob) in cases {
             assert!(error.to_string().contains(knob), "{error}");

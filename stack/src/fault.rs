@@ -29,8 +29,7 @@ pub struct Place {
 /// has, the caller can tell by comparing with the stack it was running on. Stacks that lie in the pool are found as well.
 #[must_use]
 pub fn locate(address: usize) -> Option<Place> {
-    let (region, offset) =
-        Region::all().find_map(|region| Some((region, region.memory.offset_of(address)?)))?;
+    let (region, offset) = Region::all().find_map(|region| Some((region, region.memory.offset_of(address)?)))?;
     let (slot, guard) = region.layout.locate(offset);
     let entry = region.slot(slot);
     // Acquire pairs with the release in `Region::build`.

@@ -1,7 +1,4 @@
-#![allow(
-    unsafe_code,
-    reason = "memory is asked of the kernel here, and nowhere else"
-)]
+#![allow(unsafe_code, reason = "memory is asked of the kernel here, and nowhere else")]
 //! What is asked of the kernel: every memory system call of this crate, and none of its book-keeping.
 
 use core::ffi::{CStr, c_int};
@@ -46,10 +43,7 @@ impl Reservation {
             let what = libc::PR_SET_VMA_ANON_NAME as libc::c_ulong;
             libc::prctl(libc::PR_SET_VMA, what, base, len, name.as_ptr());
         }
-        Ok(Reservation {
-            base: AtomicPtr::new(base.cast()),
-            len,
-        })
+        Ok(Reservation { base: AtomicPtr::new(base.cast()), len })
     }
 
     /// The address at an offset; the offset must not be beyond the end.
@@ -117,10 +111,7 @@ impl Reservation {
     }
 
     fn checked(&self, range: &Range<usize>) -> *mut u8 {
-        assert!(
-            range.start <= range.end && range.end <= self.len,
-            "a range outside of its reservation"
-        );
+        assert!(range.start <= range.end && range.end <= self.len, "a range outside of its reservation");
         self.at(range.start)
     }
 }
@@ -142,12 +133,8 @@ pub(crate) unsafe trait Zeroed: Sync {}
 
 /// A table of `len` zeroes, in a mapping of its own, never given back.
 pub(crate) fn table<T: Zeroed + 'static>(len: usize) -> Result<&'static [T], Errno> {
-    let map = MmapOptions::new()
-        .len(len * size_of::<T>())
-        .no_reserve_swap()
-        .map_anon();
-    let mut map =
-        ManuallyDrop::new(map.map_err(|error| error.raw_os_error().unwrap_or(libc::ENOMEM))?);
+    let map = MmapOptions::new().len(len * size_of::<T>()).no_reserve_swap().map_anon();
+    let mut map = ManuallyDrop::new(map.map_err(|error| error.raw_os_error().unwrap_or(libc::ENOMEM))?);
     let first = map.as_mut_ptr().cast::<T>();
     // SAFETY: the mapping is `len` times `T` long, page-aligned, zero, which is a `T` by `Zeroed`, and never unmapped.
     Ok(unsafe { core::slice::from_raw_parts(first, len) })
@@ -178,9 +165,7 @@ pub(crate) fn can_mark_guards() -> bool {
             return false;
         };
         // SAFETY: nobody else knows of the trial page.
-        trial.open(0..page).is_ok()
-            && unsafe { trial.mark(0..page) }.is_ok()
-            && !readable(trial.at(0).addr())
+        trial.open(0..page).is_ok() && unsafe { trial.mark(0..page) }.is_ok() && !readable(trial.at(0).addr())
     })
 }
 
@@ -189,14 +174,8 @@ pub(crate) fn can_mark_guards() -> bool {
 /// The question is put as a futex wait that waits for no time at all: the kernel compares the word before it does
 /// anything else, and says EFAULT if it cannot. No file descriptor, nothing written, and allowed in every sandbox.
 pub(crate) fn readable(address: usize) -> bool {
-    let no_time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    let (wait, word) = (
-        libc::c_long::from(libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG),
-        libc::c_long::from(1),
-    );
+    let no_time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let (wait, word) = (libc::c_long::from(libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG), libc::c_long::from(1));
     // SAFETY: the kernel checks the address, and only reads there.
     let answer = unsafe { libc::syscall(libc::SYS_futex, address, wait, word, &raw const no_time) };
     answer == 0 || errno() != libc::EFAULT
@@ -211,10 +190,7 @@ pub(crate) fn presence(from: usize, pages: &mut [u8]) -> Result<(), Errno> {
 
 /// `RLIMIT_AS`, or as much as there is.
 pub(crate) fn address_space_limit() -> usize {
-    let mut limit = libc::rlimit {
-        rlim_cur: libc::RLIM_INFINITY,
-        rlim_max: libc::RLIM_INFINITY,
-    };
+    let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
     // SAFETY: writes to `limit` only; if it fails, it does not.
     unsafe { libc::getrlimit(libc::RLIMIT_AS, &raw mut limit) };
     limit.rlim_cur as usize
@@ -225,14 +201,9 @@ pub(crate) fn mapping_limit() -> usize {
     static LIMIT: OnceLock<usize> = OnceLock::new();
     *LIMIT.get_or_init(|| {
         let mut text = [0; 24];
-        let read =
-            File::open("/proc/sys/vm/max_map_count").and_then(|mut file| file.read(&mut text));
-        let digits = text[..read.unwrap_or(0)]
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit());
-        match digits.fold(0usize, |n, digit| {
-            n.saturating_mul(10).saturating_add((digit - b'0').into())
-        }) {
+        let read = File::open("/proc/sys/vm/max_map_count").and_then(|mut file| file.read(&mut text));
+        let digits = text[..read.unwrap_or(0)].iter().take_while(|byte| byte.is_ascii_digit());
+        match digits.fold(0usize, |n, digit| n.saturating_mul(10).saturating_add((digit - b'0').into())) {
             0 => 65_530,
             limit => limit,
         }

@@ -95,10 +95,7 @@ impl Class {
 pub const fn class_of(bytes: usize) -> Result<Class, StackError> {
     let limit = Class::LARGEST.bytes();
     if bytes > limit {
-        return Err(StackError::TooLarge {
-            asked: bytes,
-            limit,
-        });
+        return Err(StackError::TooLarge { asked: bytes, limit });
     }
     let mut class = Class::SMALLEST;
     while class.bytes() < bytes {
@@ -121,11 +118,7 @@ impl Layout {
     pub(crate) fn new(class: Class, page: usize) -> Layout {
         // C compiled without stack probes steps over a guard with one large frame. 64 KiB is wider than nearly all of
         // them; a small stack has asked for small frames by being small.
-        let guard = if class.bytes() >= 256 * KIB {
-            64 * KIB
-        } else {
-            16 * KIB
-        };
+        let guard = if class.bytes() >= 256 * KIB { 64 * KIB } else { 16 * KIB };
         Layout {
             class,
             page,
@@ -192,9 +185,7 @@ mod tests {
     const PAGES: [usize; 3] = [4 * KIB, 16 * KIB, 64 * KIB];
 
     fn layouts() -> impl Iterator<Item = Layout> {
-        PAGES
-            .into_iter()
-            .flat_map(|page| Class::all().map(move |class| Layout::new(class, page)))
+        PAGES.into_iter().flat_map(|page| Class::all().map(move |class| Layout::new(class, page)))
     }
 
     #[test]
@@ -212,13 +203,7 @@ mod tests {
         for (asked, got) in cases {
             assert_eq!(class_of(asked).map(Class::bytes), Ok(got), "{asked}");
         }
-        assert_eq!(
-            class_of(GIB + 1),
-            Err(StackError::TooLarge {
-                asked: GIB + 1,
-                limit: GIB
-            })
-        );
+        assert_eq!(class_of(GIB + 1), Err(StackError::TooLarge { asked: GIB + 1, limit: GIB }));
         assert!(class_of(usize::MAX).is_err());
     }
 
@@ -235,11 +220,7 @@ mod tests {
     fn slots_tile_the_region() {
         for layout in layouts() {
             for slot in [0, 1, 2, 23, 24, 25, 4095] {
-                let (guard, usable, next) = (
-                    layout.guard(slot),
-                    layout.usable(slot),
-                    layout.guard(slot + 1),
-                );
+                let (guard, usable, next) = (layout.guard(slot), layout.usable(slot), layout.guard(slot + 1));
                 assert_eq!(guard.end, usable.start);
                 assert_eq!(usable.end, next.start);
                 for edge in [guard.start, guard.end, usable.end] {
@@ -271,11 +252,7 @@ mod tests {
                 for keep in [0, 1, KEEP, 3 * KEEP + 5, layout.usable, usize::MAX] {
                     let gone = layout.below(slot, keep);
                     let usable = layout.usable(slot);
-                    assert!(
-                        gone.start == usable.start
-                            && gone.end <= usable.end
-                            && gone.end % layout.page == 0
-                    );
+                    assert!(gone.start == usable.start && gone.end <= usable.end && gone.end % layout.page == 0);
                     if keep != 0 {
                         assert!(gone.is_empty() || layout.top(slot) - gone.end >= keep);
                     }

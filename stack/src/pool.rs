@@ -44,13 +44,7 @@ pub(crate) enum Shelf {
 }
 
 impl Shelf {
-    const USED: [Shelf; 5] = [
-        Shelf::Warm,
-        Shelf::Idle,
-        Shelf::Cool,
-        Shelf::Kept,
-        Shelf::Bare,
-    ];
+    const USED: [Shelf; 5] = [Shelf::Warm, Shelf::Idle, Shelf::Cool, Shelf::Kept, Shelf::Bare];
 }
 
 /// A list of slots, linked through the side tables.
@@ -82,10 +76,7 @@ impl List {
     fn pop_into(&mut self, out: &mut [Option<Stack>]) -> usize {
         let mut count = 0;
         for place in out {
-            debug_assert!(
-                place.is_none(),
-                "a stack would be dropped, and its class locked twice"
-            );
+            debug_assert!(place.is_none(), "a stack would be dropped, and its class locked twice");
             *place = self.pop();
             if place.is_none() {
                 break;
@@ -179,15 +170,8 @@ pub fn put(stack: Stack) {
 
 impl Pool {
     const fn new(class: Class) -> Pool {
-        let shelves = Shelves {
-            lists: [const { List::EMPTY }; SHELVES],
-            fresh: None,
-        };
-        Pool {
-            class,
-            shelves: Mutex::new(shelves),
-            growing: Mutex::new(()),
-        }
+        let shelves = Shelves { lists: [const { List::EMPTY }; SHELVES], fresh: None };
+        Pool { class, shelves: Mutex::new(shelves), growing: Mutex::new(()) }
     }
 
     pub(crate) fn of(class: Class) -> &'static Pool {
@@ -253,8 +237,7 @@ impl Pool {
     pub(crate) fn age(&self) {
         let mut shelves = locked(&self.shelves);
         if shelves.lists[Shelf::Idle as usize].len == 0 {
-            shelves.lists[Shelf::Idle as usize] =
-                mem::take(&mut shelves.lists[Shelf::Warm as usize]);
+            shelves.lists[Shelf::Idle as usize] = mem::take(&mut shelves.lists[Shelf::Warm as usize]);
         }
     }
 

@@ -1,7 +1,4 @@
-#![allow(
-    unsafe_code,
-    reason = "a slot's guard is made here, before anyone owns the slot"
-)]
+#![allow(unsafe_code, reason = "a slot's guard is made here, before anyone owns the slot")]
 //! Regions: where slots lie, side by side, and what is known of each.
 //!
 //! ```text
@@ -102,22 +99,13 @@ impl Region {
         let place = match REGIONS.get(index) {
             Some(place) if layout.slot_bytes() <= room => place,
             _ => {
-                return Err(StackError::Regions {
-                    regions: index,
-                    reserved: *reserved,
-                });
+                return Err(StackError::Regions { regions: index, reserved: *reserved });
             }
         };
         let most = room.min(kernel::address_space_limit() / LIMIT_SHARE);
-        let slots = (layout.next_slots(before) as usize)
-            .min(most / layout.slot_bytes())
-            .max(1) as u32;
-        let region = Region::reserve(index as u32, layout, slots).map_err(|errno| {
-            StackError::AddressSpace {
-                asked: layout.slot_bytes(),
-                errno,
-            }
-        })?;
+        let slots = (layout.next_slots(before) as usize).min(most / layout.slot_bytes()).max(1) as u32;
+        let region = Region::reserve(index as u32, layout, slots)
+            .map_err(|errno| StackError::AddressSpace { asked: layout.slot_bytes(), errno })?;
         *reserved += region.memory.len();
         let region = place.get_or_init(|| region);
         COUNT.store(index + 1, Release);
@@ -132,15 +120,7 @@ impl Region {
                 Ok((memory, table)) => {
                     let guards = kind_of_guards(&memory, &layout);
                     let (opened, opening) = (AtomicU32::new(0), Mutex::new(()));
-                    return Ok(Region {
-                        index,
-                        layout,
-                        memory,
-                        table,
-                        guards,
-                        opened,
-                        opening,
-                    });
+                    return Ok(Region { index, layout, memory, table, guards, opened, opening });
                 }
                 Err(errno) if slots == 1 => return Err(errno),
                 Err(_) => slots /= 2,
@@ -175,11 +155,7 @@ impl Region {
     fn map_guard(&self, protect: impl FnOnce() -> Result<(), Errno>) -> Result<(), StackError> {
         let stacks = MAPPED.fetch_add(1, Relaxed);
         let most = kernel::mapping_limit().saturating_sub(MAPPINGS_SPARED) / 2;
-        let result = if stacks < most {
-            protect()
-        } else {
-            Err(libc::ENOMEM)
-        };
+        let result = if stacks < most { protect() } else { Err(libc::ENOMEM) };
         result.map_err(|errno| {
             MAPPED.fetch_sub(1, Relaxed);
             StackError::Mappings { stacks, errno }
@@ -201,15 +177,10 @@ impl Region {
         }
         let bytes = self.layout.slot_bytes();
         let ahead = (opened as usize / 8).max(OPENED_LEAST / bytes);
-        let mut end = (slot as usize + 1)
-            .max(opened as usize + ahead)
-            .min(self.table.len());
+        let mut end = (slot as usize + 1).max(opened as usize + ahead).min(self.table.len());
         while let Err(errno) = self.memory.open(opened as usize * bytes..end * bytes) {
             if end == slot as usize + 1 {
-                return Err(StackError::AddressSpace {
-                    asked: bytes,
-                    errno,
-                });
+                return Err(StackError::AddressSpace { asked: bytes, errno });
             }
             end = slot as usize + 1;
         }
@@ -248,17 +219,13 @@ impl Region {
     /// The inverse of [`link_to`](Region::link_to).
     pub(crate) fn of_link(link: u32) -> (&'static Region, u32) {
         let (index, slot) = ((link - 1) >> SLOT_BITS, (link - 1) & ((1 << SLOT_BITS) - 1));
-        let region = REGIONS[index as usize]
-            .get()
-            .expect("a link leads to a region");
+        let region = REGIONS[index as usize].get().expect("a link leads to a region");
         (region, slot)
     }
 
     /// All regions. Async-signal-safe.
     pub(crate) fn all() -> impl Iterator<Item = &'static Region> {
-        REGIONS[..COUNT.load(Acquire)]
-            .iter()
-            .filter_map(OnceLock::get)
+        REGIONS[..COUNT.load(Acquire)].iter().filter_map(OnceLock::get)
     }
 }
 

@@ -73,13 +73,7 @@ pub fn scavenge(budget: usize, mut let_go: impl FnMut(usize) -> bool) -> Scaveng
 }
 
 /// Cool to Bare or Kept.
-fn empty(
-    pool: &Pool,
-    count: usize,
-    budget: usize,
-    done: &mut Scavenged,
-    let_go: &mut impl FnMut(usize) -> bool,
-) {
+fn empty(pool: &Pool, count: usize, budget: usize, done: &mut Scavenged, let_go: &mut impl FnMut(usize) -> bool) {
     batches(pool, Shelf::Cool, count, budget, done, |batch, done| {
         let mut kept = [const { None }; BATCH];
         for (place, kept) in batch.iter_mut().zip(&mut kept) {
@@ -110,13 +104,7 @@ fn empty(
 fn trim(pool: &Pool, count: usize, budget: usize, done: &mut Scavenged) {
     batches(pool, Shelf::Idle, count, budget, done, |batch, done| {
         for place in batch.iter_mut() {
-            *place = place.take().map(|stack| {
-                if stack.may_be_deep() {
-                    stack.trimmed()
-                } else {
-                    stack
-                }
-            });
+            *place = place.take().map(|stack| if stack.may_be_deep() { stack.trimmed() } else { stack });
         }
         done.trimmed += batch.len();
         pool.shelve(Shelf::Cool, batch);

@@ -1,7 +1,4 @@
-#![allow(
-    unsafe_code,
-    reason = "pages are given back here, in the name of the stack's owner"
-)]
+#![allow(unsafe_code, reason = "pages are given back here, in the name of the stack's owner")]
 //! The handle: to hold a [`Stack`] is to own one.
 
 use core::fmt;
@@ -71,18 +68,14 @@ impl Stack {
     #[must_use]
     #[inline]
     pub fn top(&self) -> *mut u8 {
-        self.region
-            .memory
-            .at(self.region.layout.top(self.word.slot()))
+        self.region.memory.at(self.region.layout.top(self.word.slot()))
     }
 
     /// The lowest usable byte. Under it lies the guard.
     #[must_use]
     #[inline]
     pub fn limit(&self) -> *mut u8 {
-        self.region
-            .memory
-            .at(self.region.layout.usable(self.word.slot()).start)
+        self.region.memory.at(self.region.layout.usable(self.word.slot()).start)
     }
 
     /// The bytes between the limit and the top: those of the class, less up to 1,472.
@@ -149,8 +142,7 @@ impl Stack {
     /// The handle as a number, to be stored where a `Stack` cannot be. It owns the stack until it is made a `Stack` again.
     #[must_use]
     pub fn into_raw(self) -> NonZeroU64 {
-        let raw =
-            u64::from(self.word.life()) << 32 | u64::from(self.region.link_to(self.word.slot()));
+        let raw = u64::from(self.word.life()) << 32 | u64::from(self.region.link_to(self.word.slot()));
         mem::forget(self);
         NonZeroU64::new(raw).expect("no link is zero")
     }
@@ -163,19 +155,13 @@ impl Stack {
     #[must_use]
     pub unsafe fn from_raw(raw: NonZeroU64) -> Stack {
         let (region, slot) = Region::of_link(raw.get() as u32);
-        Stack {
-            region,
-            word: Word::new(slot, (raw.get() >> 32) as u32),
-        }
+        Stack { region, word: Word::new(slot, (raw.get() >> 32) as u32) }
     }
 
     /// A slot that was never handed out. The pool calls this once for each: `[one-owner]` begins here.
     pub(crate) fn fresh(region: &'static Region, slot: u32) -> Stack {
         debug_assert!(slot < region.slots());
-        Stack {
-            region,
-            word: Word::new(slot, 0),
-        }
+        Stack { region, word: Word::new(slot, 0) }
     }
 
     /// Makes it usable, if it is not yet; see [`Region::build`].
@@ -190,9 +176,7 @@ impl Stack {
     #[inline]
     pub(crate) fn end_use(mut self) -> Stack {
         self.word = self.word.used_once_more();
-        if self.class().bytes() > ALWAYS_TRIMMED_ABOVE
-            || self.word.uses().is_multiple_of(Word::TRIM_EVERY)
-        {
+        if self.class().bytes() > ALWAYS_TRIMMED_ABOVE || self.word.uses().is_multiple_of(Word::TRIM_EVERY) {
             return self.trimmed();
         }
         self
@@ -215,10 +199,7 @@ impl Stack {
         let entry = self.entry();
         let guarded = entry.state.load(Relaxed);
         debug_assert_eq!(guarded & SHELVED, 0, "a stack was put back twice");
-        entry.state.store(
-            (guarded & GUARDED) | SHELVED | self.word.life() << LIFE_SHIFT,
-            Relaxed,
-        );
+        entry.state.store((guarded & GUARDED) | SHELVED | self.word.life() << LIFE_SHIFT, Relaxed);
         entry.link.store(next, Relaxed);
         let link = self.region.link_to(self.word.slot());
         mem::forget(self);
@@ -232,13 +213,7 @@ impl Stack {
         let state = entry.state.load(Relaxed);
         debug_assert_ne!(state & SHELVED, 0, "a stack was taken twice");
         entry.state.store(state & GUARDED, Relaxed);
-        (
-            Stack {
-                region,
-                word: Word::new(slot, state >> LIFE_SHIFT),
-            },
-            entry.link.load(Relaxed),
-        )
+        (Stack { region, word: Word::new(slot, state >> LIFE_SHIFT) }, entry.link.load(Relaxed))
     }
 
     fn entry(&self) -> &'static Slot {
@@ -256,10 +231,7 @@ impl Drop for Stack {
 
 impl fmt::Debug for Stack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stack")
-            .field("limit", &self.limit())
-            .field("top", &self.top())
-            .finish_non_exhaustive()
+        f.debug_struct("Stack").field("limit", &self.limit()).field("top", &self.top()).finish_non_exhaustive()
     }
 }
 

@@ -16,10 +16,7 @@ fn nanos(what: &str, rounds: u32, mut work: impl FnMut()) {
         })
         .collect();
     runs.sort_by(f64::total_cmp);
-    println!(
-        "{what:44} {:10.1} ns   ({:.1} to {:.1})",
-        runs[4], runs[0], runs[8]
-    );
+    println!("{what:44} {:10.1} ns   ({:.1} to {:.1})", runs[4], runs[0], runs[8]);
 }
 
 #[test]
@@ -35,17 +32,11 @@ fn costs() {
         let stacks: [_; 64] = std::array::from_fn(|_| cache.take(class).unwrap());
         stacks.into_iter().for_each(|stack| cache.put(stack));
     });
-    nanos(
-        "cache: 1000 takes, then 1000 puts, a thousand pairs",
-        100,
-        || {
-            let stacks: [_; 1000] = std::array::from_fn(|_| cache.take(class).unwrap());
-            stacks.into_iter().for_each(|stack| cache.put(stack));
-        },
-    );
-    nanos("shared pool: take + put", 200_000, || {
-        put(take(black_box(class)).unwrap())
+    nanos("cache: 1000 takes, then 1000 puts, a thousand pairs", 100, || {
+        let stacks: [_; 1000] = std::array::from_fn(|_| cache.take(class).unwrap());
+        stacks.into_iter().for_each(|stack| cache.put(stack));
     });
+    nanos("shared pool: take + put", 200_000, || put(take(black_box(class)).unwrap()));
     nanos("cache: take + put, 1 GiB", 10_000, || {
         let stack = cache.take(Class::LARGEST).unwrap();
         cache.put(stack);
@@ -54,9 +45,7 @@ fn costs() {
     let mut stack = take(class).unwrap();
     // SAFETY: [one-owner] this test took the stack.
     unsafe { stack.top().wrapping_sub(8).write(1) };
-    nanos("release_below(16 KiB), nothing there", 10_000, || {
-        stack.release_below(16 << 10)
-    });
+    nanos("release_below(16 KiB), nothing there", 10_000, || stack.release_below(16 << 10));
     nanos("touch 10 pages and release them", 1_000, || {
         for page in 5..15 {
             // SAFETY: as above.
@@ -64,13 +53,9 @@ fn costs() {
         }
         stack.release_below(16 << 10);
     });
-    nanos("footprint, 256 KiB", 10_000, || {
-        _ = black_box(stack.footprint())
-    });
+    nanos("footprint, 256 KiB", 10_000, || _ = black_box(stack.footprint()));
     let inside = stack.top().addr() - 100;
-    nanos("locate", 1_000_000, || {
-        _ = black_box(locate(black_box(inside)))
-    });
+    nanos("locate", 1_000_000, || _ = black_box(locate(black_box(inside))));
 
     for class in Class::all().filter(|class| class.bytes() <= 4 << 20) {
         let count = (4usize << 30 >> class.index()).min(20_000 << 14) >> 14;

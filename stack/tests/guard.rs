@@ -8,17 +8,10 @@ const GUARD_LEAST: usize = 16 << 10;
 /// Looks at the edges of a stack and of its guard, in the eyes of the kernel.
 fn check_edges(stack: &Stack) {
     let (limit, top) = (stack.limit().addr(), stack.top().addr());
-    let guard = if stack.class().bytes() >= 256 << 10 {
-        64 << 10
-    } else {
-        GUARD_LEAST
-    };
+    let guard = if stack.class().bytes() >= 256 << 10 { 64 << 10 } else { GUARD_LEAST };
     assert!(readable(limit) && readable(top - 4));
     for below in (4..=guard).step_by(4096).chain([guard]) {
-        assert!(
-            !readable(limit - below),
-            "{below} bytes under the limit of {stack:?}"
-        );
+        assert!(!readable(limit - below), "{below} bytes under the limit of {stack:?}");
     }
     assert_eq!(stack.size(), top - limit);
     assert!(stack.size() + 1472 >= stack.class().bytes() && top % 64 == 0);
@@ -50,10 +43,7 @@ fn a_guard_outlives_release_and_reuse() {
 fn neighbours_do_not_share_a_top() {
     let class = class_of(128 << 10).unwrap();
     let stacks: Vec<Stack> = (0..48).map(|_| take(class).unwrap()).collect();
-    let colours: std::collections::HashSet<_> = stacks
-        .iter()
-        .map(|stack| stack.top().addr() % 4096)
-        .collect();
+    let colours: std::collections::HashSet<_> = stacks.iter().map(|stack| stack.top().addr() % 4096).collect();
     assert_eq!(colours.len(), 24);
 }
 
@@ -62,12 +52,7 @@ fn an_address_is_located() {
     let stack = take(class_of(512 << 10).unwrap()).unwrap();
     stack.set_tag(77);
     let (limit, top) = (stack.limit().addr(), stack.top().addr());
-    for (address, guard) in [
-        (limit, false),
-        (top - 1, false),
-        (limit - 1, true),
-        (limit - (64 << 10), true),
-    ] {
+    for (address, guard) in [(limit, false), (top - 1, false), (limit - 1, true), (limit - (64 << 10), true)] {
         let place = locate(address).unwrap();
         assert_eq!((place.limit, place.top, place.guard), (limit, top, guard));
         assert_eq!((place.class, place.tag), (stack.class(), 77));
@@ -75,13 +60,7 @@ fn an_address_is_located() {
     // What is below the guard is the stack before, or the mapping before.
     assert!(locate(limit - (64 << 10) - 1).is_none_or(|place| place.top < limit));
     let here = 0u8;
-    for outside in [
-        0,
-        8,
-        (&raw const here).addr(),
-        an_address_is_located as fn() as usize,
-        usize::MAX,
-    ] {
+    for outside in [0, 8, (&raw const here).addr(), an_address_is_located as fn() as usize, usize::MAX] {
         assert_eq!(locate(outside), None);
     }
 }
@@ -90,10 +69,7 @@ fn an_address_is_located() {
 fn what_was_never_handed_out_is_nobodys() {
     // Of the largest class eight are made at a time at most; this is far beyond those.
     let stack = take(Class::LARGEST).unwrap();
-    assert_eq!(
-        locate(stack.limit().addr() + 40 * ((1 << 30) + (64 << 10))),
-        None
-    );
+    assert_eq!(locate(stack.limit().addr() + 40 * ((1 << 30) + (64 << 10))), None);
 }
 
 #[test]

@@ -3,9 +3,7 @@
 
 use std::process::Command;
 
-use gander_stack::{
-    Class, GuardKind, Stack, StackError, census, class_of, scavenge, take, testing,
-};
+use gander_stack::{Class, GuardKind, Stack, StackError, census, class_of, scavenge, take, testing};
 
 const CHILD: &str = "GANDER_STACK_TEST_CHILD";
 
@@ -15,17 +13,9 @@ fn in_child(name: &str, body: fn()) {
         return body();
     }
     let me = std::env::current_exe().unwrap();
-    let output = Command::new(me)
-        .args(["--exact", name, "--nocapture"])
-        .env(CHILD, "1")
-        .output()
-        .unwrap();
+    let output = Command::new(me).args(["--exact", name, "--nocapture"]).env(CHILD, "1").output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success(),
-        "{text}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
     println!("{text}");
 }
 
@@ -43,10 +33,7 @@ fn limit_data(bytes: u64) {
 }
 
 fn both(bytes: u64) -> libc::rlimit {
-    libc::rlimit {
-        rlim_cur: bytes,
-        rlim_max: bytes,
-    }
+    libc::rlimit { rlim_cur: bytes, rlim_max: bytes }
 }
 
 /// Takes until that fails.
@@ -66,33 +53,16 @@ fn little_address_space() {
         limit_address_space(4 << 30);
         let class = class_of(1 << 20).unwrap();
         drop(take(class).unwrap());
-        assert!(
-            census().reserved_bytes <= 512 << 20,
-            "the heap wants some, too"
-        );
+        assert!(census().reserved_bytes <= 512 << 20, "the heap wants some, too");
         let (mut stacks, error) = take_all(class);
-        println!(
-            "{} stacks in {} regions: {error}",
-            stacks.len(),
-            census().regions
-        );
-        assert!(matches!(
-            error,
-            StackError::AddressSpace {
-                errno: libc::ENOMEM,
-                ..
-            }
-        ));
+        println!("{} stacks in {} regions: {error}", stacks.len(), census().regions);
+        assert!(matches!(error, StackError::AddressSpace { errno: libc::ENOMEM, .. }));
         assert!(error.to_string().contains("RLIMIT_AS"));
         assert!(stacks.len() > 3000, "{}", stacks.len());
         // Nobody was hurt, and what comes back can be taken.
         let top = stacks.pop().unwrap().top();
         assert_eq!(take(class).unwrap().top(), top);
-        assert!(
-            stacks
-                .iter()
-                .all(|stack| testing::readable(stack.top().addr() - 4))
-        );
+        assert!(stacks.iter().all(|stack| testing::readable(stack.top().addr() - 4)));
     });
 }
 
@@ -104,21 +74,12 @@ fn little_data() {
         let class = class_of(1 << 20).unwrap();
         drop(take(class).unwrap());
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
-        let line = status
-            .lines()
-            .find(|line| line.starts_with("VmData:"))
-            .unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmData:")).unwrap();
         let data: usize = line.split_whitespace().nth(1).unwrap().parse().unwrap();
         assert!(data < 128 << 10, "the heap wants some, too: {data} KiB");
         let (stacks, error) = take_all(class);
         println!("{} stacks: {error}", stacks.len());
-        assert!(matches!(
-            error,
-            StackError::AddressSpace {
-                errno: libc::ENOMEM,
-                ..
-            }
-        ));
+        assert!(matches!(error, StackError::AddressSpace { errno: libc::ENOMEM, .. }));
         assert!((100..256).contains(&stacks.len()));
     });
 }
@@ -141,19 +102,13 @@ fn locked_memory() {
         assert_eq!(census().guards(), GuardKind::Mapping);
         for stack in &stacks {
             assert!(!testing::readable(stack.limit().addr() - 4));
-            assert!(
-                stack.footprint().resident >= stack.size(),
-                "locked memory is there from the start"
-            );
+            assert!(stack.footprint().resident >= stack.size(), "locked memory is there from the start");
         }
         drop(stacks);
         for _ in 0..4 {
             scavenge(1000, |_| true);
         }
-        assert!(
-            !take(class).unwrap().is_untouched(),
-            "and cannot be given back"
-        );
+        assert!(!take(class).unwrap().is_untouched(), "and cannot be given back");
     });
 }
 
@@ -191,10 +146,7 @@ fn an_overflow_dies_of_the_guard() {
             }
             let mut status = 0;
             libc::waitpid(child, &raw mut status, 0);
-            assert!(
-                libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGSEGV,
-                "{status}"
-            );
+            assert!(libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGSEGV, "{status}");
         }
     });
 }
@@ -215,10 +167,7 @@ fn mappings_taken_by_others() {
         // Every other page closed: two mappings for each that is.
         let (page, count) = (stack_page(), most / 2 - 300);
         let bytes = 2 * count * page;
-        let (access, flags) = (
-            libc::PROT_READ,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
-        );
+        let (access, flags) = (libc::PROT_READ, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE);
         // SAFETY: a mapping of this test, which nobody touches.
         let foreign = unsafe { libc::mmap(std::ptr::null_mut(), bytes, access, flags, -1, 0) };
         assert_ne!(foreign, libc::MAP_FAILED);
@@ -237,13 +186,7 @@ fn mappings_taken_by_others() {
         // SAFETY: as above.
         assert_eq!(unsafe { libc::munmap(foreign, bytes) }, 0);
         println!("{} stacks: {error}", early.len() + late.len());
-        assert_eq!(
-            error,
-            StackError::Mappings {
-                stacks: early.len() + late.len(),
-                errno: libc::ENOMEM
-            }
-        );
+        assert_eq!(error, StackError::Mappings { stacks: early.len() + late.len(), errno: libc::ENOMEM });
         assert!(late.len() < 300);
 
         // The slot that failed is whole, and used first.
@@ -254,10 +197,7 @@ fn mappings_taken_by_others() {
         let last = late.last().unwrap().limit();
         assert_eq!(next.limit().addr() - last.addr(), (64 << 10) + (16 << 10));
         for stack in early.iter().chain(&late).chain([&next]) {
-            assert!(
-                testing::readable(stack.limit().addr())
-                    && testing::readable(stack.top().addr() - 4)
-            );
+            assert!(testing::readable(stack.limit().addr()) && testing::readable(stack.top().addr() - 4));
             assert!(!testing::readable(stack.limit().addr() - 4));
         }
     });

@@ -4,18 +4,11 @@
 use gander_stack::{Class, GuardKind, Stack, StackError, census, class_of, locate, take, testing};
 
 fn mappings() -> usize {
-    std::fs::read_to_string("/proc/self/maps")
-        .unwrap()
-        .lines()
-        .count()
+    std::fs::read_to_string("/proc/self/maps").unwrap().lines().count()
 }
 
 fn most_mappings() -> usize {
-    std::fs::read_to_string("/proc/sys/vm/max_map_count")
-        .unwrap()
-        .trim()
-        .parse()
-        .unwrap()
+    std::fs::read_to_string("/proc/sys/vm/max_map_count").unwrap().trim().parse().unwrap()
 }
 
 /// Takes until that fails.
@@ -42,13 +35,7 @@ fn guards_of_mappings_run_out_gently() {
     let mut stacks = Vec::new();
     let error = take_all(class, &mut stacks);
     println!("{} stacks: {error}", stacks.len());
-    assert_eq!(
-        error,
-        StackError::Mappings {
-            stacks: stacks.len(),
-            errno: libc::ENOMEM
-        }
-    );
+    assert_eq!(error, StackError::Mappings { stacks: stacks.len(), errno: libc::ENOMEM });
     assert!(stacks.len() * 2 > most / 10 * 9 || most < 40_000);
     assert!(mappings() < most - 1000, "others can still map");
     assert_eq!(census().guards(), GuardKind::Mapping);
@@ -63,10 +50,7 @@ fn guards_of_mappings_run_out_gently() {
 
     // What comes back can be taken again, guard and all, and no other class is any better off.
     let other = take(class_of(128 << 10).unwrap());
-    assert!(
-        matches!(other, Err(StackError::Mappings { .. })),
-        "{other:?}"
-    );
+    assert!(matches!(other, Err(StackError::Mappings { .. })), "{other:?}");
     let count = stacks.len();
     stacks.truncate(count - 500);
     let error = take_all(class, &mut stacks);

@@ -13,36 +13,24 @@ fn word(stack: &Stack) -> *mut usize {
 
 fn resident_kib() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmRSS:"))
-        .unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
 fn page_table_kib() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmPTE:"))
-        .unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmPTE:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
 fn available_kib() -> usize {
     let info = std::fs::read_to_string("/proc/meminfo").unwrap();
-    let line = info
-        .lines()
-        .find(|line| line.starts_with("MemAvailable:"))
-        .unwrap();
+    let line = info.lines().find(|line| line.starts_with("MemAvailable:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
 fn per_stack(what: &str, begin: Instant, count: usize) {
-    println!(
-        "{what}: {} ns a stack",
-        begin.elapsed().as_nanos() / count as u128
-    );
+    println!("{what}: {} ns a stack", begin.elapsed().as_nanos() / count as u128);
 }
 
 /// Six GiB at the peak; skips itself where there is less, and takes fewer stacks when it is not optimised.
@@ -75,10 +63,7 @@ fn a_million_stacks_in_a_few_mappings() {
         assert_eq!(unsafe { word(stack).read() }, i);
     }
 
-    let lines = std::fs::read_to_string("/proc/self/maps")
-        .unwrap()
-        .lines()
-        .count();
+    let lines = std::fs::read_to_string("/proc/self/maps").unwrap().lines().count();
     println!(
         "{lines} mappings, {} regions, {} KiB resident, {} KiB page tables",
         census().regions,
@@ -102,11 +87,7 @@ fn a_million_stacks_in_a_few_mappings() {
     drop(stacks);
 
     let before = resident_kib();
-    assert_eq!(
-        scavenge(usize::MAX, |_| true).trimmed,
-        0,
-        "the first pass only looks"
-    );
+    assert_eq!(scavenge(usize::MAX, |_| true).trimmed, 0, "the first pass only looks");
     let begin = Instant::now();
     assert_eq!(scavenge(usize::MAX, |_| true).trimmed, count);
     per_stack("scavenge, trim", begin, count);
@@ -115,10 +96,7 @@ fn a_million_stacks_in_a_few_mappings() {
     per_stack("scavenge, empty", begin, count);
     let after = resident_kib();
     println!("{before} KiB resident before, {after} after");
-    assert!(
-        before - after > count * 4 / 10 * 9,
-        "a page of each stack went back"
-    );
+    assert!(before - after > count * 4 / 10 * 9, "a page of each stack went back");
     assert_eq!(census().bare, count);
     assert!(take(class).unwrap().is_untouched());
 }

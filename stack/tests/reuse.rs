@@ -31,10 +31,7 @@ fn a_deep_stack_is_shallow_when_it_comes_back() {
     let stack = take(Class::LARGEST).unwrap();
     fill(&stack, 100 << 20);
     let before = stack.footprint();
-    assert!(
-        before.resident >= 100 << 20 && before.high_water >= 100 << 20,
-        "{before:?}"
-    );
+    assert!(before.resident >= 100 << 20 && before.high_water >= 100 << 20, "{before:?}");
     let (limit, top) = (stack.limit(), stack.top());
     put(stack);
     let after = gander_stack::footprint(limit, top);
@@ -81,10 +78,7 @@ fn a_cache_is_last_in_first_out_and_bounded() {
     assert!(cache.is_empty());
     let out = census().out;
     let stack = cache.take(class).unwrap();
-    assert!(
-        tops.contains(&stack.top()),
-        "the pool hands out what it has before it makes more"
-    );
+    assert!(tops.contains(&stack.top()), "the pool hands out what it has before it makes more");
     assert!(census().out > out);
     drop(stack);
     drop(cache);
@@ -98,24 +92,13 @@ fn idle_stacks_lose_their_memory() {
     // A class of its own: stacks that other tests have used might be trimmed by count in between.
     let class = class_of(4 << 20).unwrap();
     let stacks: Vec<Stack> = (0..100).map(|_| take(class).unwrap()).collect();
-    let places: Vec<_> = stacks
-        .iter()
-        .map(|stack| (stack.limit(), stack.top()))
-        .collect();
+    let places: Vec<_> = stacks.iter().map(|stack| (stack.limit(), stack.top())).collect();
     stacks.iter().for_each(|stack| fill(stack, 200 << 10));
-    let resident = || {
-        places
-            .iter()
-            .map(|&(limit, top)| gander_stack::resident(limit, top))
-            .sum::<usize>()
-    };
+    let resident = || places.iter().map(|&(limit, top)| gander_stack::resident(limit, top)).sum::<usize>();
     drop(stacks);
     assert!(resident() >= 100 * (200 << 10));
     assert_eq!(scavenge(1000, |_| true).trimmed, 0);
-    assert!(
-        resident() >= 100 * (200 << 10),
-        "one pass to see that they are idle"
-    );
+    assert!(resident() >= 100 * (200 << 10), "one pass to see that they are idle");
 
     let done = scavenge(60, |_| true);
     assert_eq!((done.trimmed, done.emptied, done.more), (60, 0, true));
@@ -156,10 +139,7 @@ fn a_pooled_stack_is_located() {
     put(stack);
     for address in [limit, limit - 1] {
         let place = locate(address).unwrap();
-        assert_eq!(
-            (place.limit, place.top, place.guard),
-            (limit, top, address < limit)
-        );
+        assert_eq!((place.limit, place.top, place.guard), (limit, top, address < limit));
     }
 }
 
@@ -196,11 +176,7 @@ fn a_tag_is_asked_for_before_its_pages_go() {
 /// Four threads take and put at random while a fifth scavenges; whoever has a stack signs it, and finds its signature.
 #[test]
 fn a_stack_has_one_owner() {
-    const ROUNDS: usize = if cfg!(debug_assertions) {
-        20_000
-    } else {
-        200_000
-    };
+    const ROUNDS: usize = if cfg!(debug_assertions) { 20_000 } else { 200_000 };
     static LEFT: AtomicUsize = AtomicUsize::new(4);
     let _turn = turn();
     let sign = |stack: &Stack| stack.top().cast::<usize>().wrapping_sub(1);
@@ -217,12 +193,7 @@ fn a_stack_has_one_owner() {
                     random ^= random << 17;
                     if held.len() < 150 && !random.is_multiple_of(5) || held.is_empty() {
                         let class = class_of((16 << 10) << (random >> 8 & 7)).unwrap();
-                        let stack = if random & 16 == 0 {
-                            take(class)
-                        } else {
-                            cache.take(class)
-                        }
-                        .unwrap();
+                        let stack = if random & 16 == 0 { take(class) } else { cache.take(class) }.unwrap();
                         let id = thread << 48 | round;
                         // SAFETY: [one-owner] this thread took the stack, which is what is being tested.
                         unsafe { sign(&stack).write(id) };
@@ -231,11 +202,7 @@ fn a_stack_has_one_owner() {
                         let (stack, id) = held.swap_remove(random % held.len());
                         // SAFETY: as above.
                         assert_eq!(unsafe { sign(&stack).read() }, id);
-                        if random & 16 == 0 {
-                            put(stack)
-                        } else {
-                            cache.put(stack)
-                        }
+                        if random & 16 == 0 { put(stack) } else { cache.put(stack) }
                     }
                 }
                 for (stack, id) in held {

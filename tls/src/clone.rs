@@ -54,12 +54,7 @@ impl Pattern {
         let (from, to) = extent.room;
         let words = &sights[0].words;
         let late = Late::watch(&words[words.len() - from / 8..words.len() - to / 8]);
-        Ok(Self {
-            donor: donors[0],
-            extent,
-            recipe,
-            late,
-        })
+        Ok(Self { donor: donors[0], extent, recipe, late })
     }
 
     /// Lays a copy; the answer is its thread pointer.
@@ -67,12 +62,7 @@ impl Pattern {
     /// # Safety
     /// `[low, top)` is writable and nobody else's, `top` is aligned, the slot holds the block.
     pub(crate) unsafe fn lay(&self, low: *mut u8, top: *mut u8) -> Result<*mut u8, TlsError> {
-        let Self {
-            donor,
-            extent,
-            recipe,
-            ..
-        } = self;
+        let Self { donor, extent, recipe, .. } = self;
         let place = |down: usize| top.wrapping_sub(down);
         let bytes = recipe.vector_words * size_of::<usize>();
         // SAFETY: malloc has no preconditions.
@@ -85,11 +75,7 @@ impl Pattern {
         // the copy is C's.
         unsafe {
             place(extent.size).write_bytes(0, extent.size - extent.known);
-            libc::memcpy(
-                place(extent.known).cast(),
-                donor.top.sub(extent.known).cast(),
-                extent.known,
-            );
+            libc::memcpy(place(extent.known).cast(), donor.top.sub(extent.known).cast(), extent.known);
             for fix in &recipe.fixes {
                 let word = place(fix.at);
                 match fix.value {
@@ -106,9 +92,7 @@ impl Pattern {
             for &(index, down) in &recipe.vector_fixes {
                 vector.add(index).write(place(down) as usize);
             }
-            place(recipe.vector_at)
-                .cast::<*mut usize>()
-                .write(vector.byte_add(HIDDEN));
+            place(recipe.vector_at).cast::<*mut usize>().write(vector.byte_add(HIDDEN));
         }
         Ok(place(donor.top as usize - donor.tp as usize))
     }
@@ -121,10 +105,7 @@ impl Pattern {
     /// Looks for such changes.
     pub(crate) fn look(&self) -> u32 {
         // SAFETY: the donor's room is as large as it was, and is never unmapped.
-        unsafe {
-            self.late
-                .look(self.donor.top.sub(self.extent.room.0).cast())
-        }
+        unsafe { self.late.look(self.donor.top.sub(self.extent.room.0).cast()) }
     }
 
     /// Brings a copy up to date.
@@ -134,10 +115,7 @@ impl Pattern {
     pub(crate) unsafe fn catch_up(&self, tp: *mut u8, since: u32) -> u32 {
         let top = tp.wrapping_add(self.donor.top as usize - self.donor.tp as usize);
         // SAFETY: the copy's room is where the donor's is, and the caller's to write.
-        unsafe {
-            self.late
-                .catch_up(top.sub(self.extent.room.0).cast(), since)
-        }
+        unsafe { self.late.catch_up(top.sub(self.extent.room.0).cast(), since) }
     }
 }
 
@@ -169,10 +147,8 @@ pub(crate) unsafe fn see(donors: &[Donor; 3], extent: Extent) -> [Sight; 3] {
         top: donor.top as u64,
         tid: donor.tid,
         // SAFETY: `known` bytes below the top are the block's, by `Extent::observe`, and a multiple of words.
-        words: unsafe {
-            slice::from_raw_parts(donor.top.sub(extent.known).cast::<u64>(), extent.known / 8)
-        }
-        .to_vec(),
+        words: unsafe { slice::from_raw_parts(donor.top.sub(extent.known).cast::<u64>(), extent.known / 8) }
+            .to_vec(),
         vector: Vec::new(),
     })
 }

@@ -4,10 +4,7 @@
 //! The thread is joinable and never joined: to libc it is alive for ever, so it stays in libc's list of stacks, and
 //! libc keeps its block up to date when a library with static thread-locals is loaded. (Detached would do the same in
 //! glibc; joinable also promises that nobody but us would ever free it.)
-#![allow(
-    unsafe_code,
-    reason = "creates threads that never return, on memory of our own"
-)]
+#![allow(unsafe_code, reason = "creates threads that never return, on memory of our own")]
 
 use core::ffi::c_void;
 use core::mem::{MaybeUninit, offset_of};
@@ -65,11 +62,7 @@ impl Report {
 ///
 /// # Errors
 /// [`TlsError::Create`] with libc's answer.
-pub(crate) unsafe fn make(
-    low: *mut u8,
-    top: *mut u8,
-    report: &mut Report,
-) -> Result<Donor, TlsError> {
+pub(crate) unsafe fn make(low: *mut u8, top: *mut u8, report: &mut Report) -> Result<Donor, TlsError> {
     let slot = top as usize - low as usize;
     *report = Report::new();
     let report: &Report = report;

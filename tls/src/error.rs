@@ -58,11 +58,7 @@ impl fmt::Display for TlsError {
                 Os(*errno)
             ),
             Self::Create { call, slot, errno } => {
-                write!(
-                    f,
-                    "{call} for a donor thread on a slot of {slot} bytes failed: {}",
-                    Os(*errno)
-                )?;
+                write!(f, "{call} for a donor thread on a slot of {slot} bytes failed: {}", Os(*errno))?;
                 match *errno {
                     libc::EAGAIN => f.write_str(
                         " (limits: RLIMIT_NPROC, kernel.threads-max, kernel.pid_max, the cgroup's pids.max, memory)",
@@ -74,22 +70,13 @@ impl fmt::Display for TlsError {
                 }
             }
             Self::NoMemory { bytes } => {
-                write!(
-                    f,
-                    "malloc of {bytes} bytes for a thread-local block's module vector failed"
-                )
+                write!(f, "malloc of {bytes} bytes for a thread-local block's module vector failed")
             }
             Self::Misaligned { top, align } => {
-                write!(
-                    f,
-                    "the slot's top {top:#x} is not a multiple of {align}, which thread-local blocks need"
-                )
+                write!(f, "the slot's top {top:#x} is not a multiple of {align}, which thread-local blocks need")
             }
             Self::SlotTooSmall { have, need } => {
-                write!(
-                    f,
-                    "a slot of {have} bytes cannot hold a thread-local block of {need} bytes"
-                )
+                write!(f, "a slot of {have} bytes cannot hold a thread-local block of {need} bytes")
             }
             Self::Unsound { what } => write!(f, "own mode cannot hold here: {what}"),
         }
@@ -113,15 +100,9 @@ mod tests {
 
     #[test]
     fn messages_name_the_limit() {
-        let e = TlsError::Create {
-            call: "pthread_create",
-            slot: 65536,
-            errno: libc::EAGAIN,
-        };
+        let e = TlsError::Create { call: "pthread_create", slot: 65536, errno: libc::EAGAIN };
         assert!(e.to_string().contains("RLIMIT_NPROC"), "{e}");
-        let e = TlsError::Unsound {
-            what: "errno is shared".into(),
-        };
+        let e = TlsError::Unsound { what: "errno is shared".into() };
         assert_eq!(e.to_string(), "own mode cannot hold here: errno is shared");
     }
 }

@@ -44,33 +44,18 @@ impl Extent {
     /// `native` is the calling thread's pointer; `use_hint`: whether libc's own figure may be believed.
     pub(crate) fn observe(donor: &Donor, native: usize, use_hint: bool) -> Result<Self, TlsError> {
         let (top, tp, frame) = (donor.top as usize, donor.tp as usize, donor.frame as usize);
-        if !(frame..top).contains(&tp)
-            || frame < donor.low as usize
-            || !(frame..top).contains(&donor.handle)
-        {
-            return unsound(
-                "libc keeps the thread descriptor outside of the stack it was given".into(),
-            );
+        if !(frame..top).contains(&tp) || frame < donor.low as usize || !(frame..top).contains(&donor.handle) {
+            return unsound("libc keeps the thread descriptor outside of the stack it was given".into());
         }
         // Where the modules of the static block are, from the thread pointer; others are on the heap.
         let window = frame.wrapping_sub(tp).cast_signed()..(top - tp).cast_signed();
-        let modules: Vec<_> = modules()
-            .into_iter()
-            .filter_map(|m| Part::of(m, native, &window))
-            .collect();
-        let used = modules
-            .iter()
-            .fold(0..0, |all, m| all.start.min(m.from)..all.end.max(m.to));
+        let modules: Vec<_> = modules().into_iter().filter_map(|m| Part::of(m, native, &window)).collect();
+        let used = modules.iter().fold(0..0, |all, m| all.start.min(m.from)..all.end.max(m.to));
         let hint = if use_hint { static_size_hint() } else { None };
-        let align = modules
-            .iter()
-            .map(|m| m.align)
-            .fold(LEAST_ALIGN, usize::max);
+        let align = modules.iter().map(|m| m.align).fold(LEAST_ALIGN, usize::max);
         let align = hint.map_or(align, |(_, a)| align.max(a));
         if align > page() {
-            return unsound(format!(
-                "a thread-local wants an alignment of {align}, more than a page"
-            ));
+            return unsound(format!("a thread-local wants an alignment of {align}, more than a page"));
         }
         let lowest = tp.wrapping_add_signed(used.start).min(donor.handle) & !7;
         let highest = tp.wrapping_add_signed(used.end).next_multiple_of(8);
@@ -82,17 +67,8 @@ impl Extent {
         };
         let size = (top - exact.unwrap_or(frame)).next_multiple_of(align);
         let known = top - exact.unwrap_or(lowest);
-        let room = if ROOM_ABOVE {
-            (top - highest, 0)
-        } else {
-            (known, top - lowest)
-        };
-        Ok(Self {
-            size,
-            align,
-            known,
-            room,
-        })
+        let room = if ROOM_ABOVE { (top - highest, 0) } else { (known, top - lowest) };
+        Ok(Self { size, align, known, room })
     }
 }
 
@@ -111,11 +87,7 @@ impl Part {
         let from = module.start.wrapping_sub(native).cast_signed();
         let to = from.saturating_add_unsigned(module.size);
         let here = module.start != 0 && window.contains(&from) && to <= window.end;
-        here.then_some(Self {
-            from,
-            to,
-            align: module.align,
-        })
+        here.then_some(Self { from, to, align: module.align })
     }
 }
 

@@ -75,11 +75,7 @@ impl Sight {
 pub(crate) fn tid_places(sights: &[Sight; 3]) -> Vec<usize> {
     let words = sights[0].words.len();
     (0..words * 2)
-        .filter(|half| {
-            sights
-                .iter()
-                .all(|s| (s.words[half / 2] >> (32 * (half % 2))) as u32 == s.tid)
-        })
+        .filter(|half| sights.iter().all(|s| (s.words[half / 2] >> (32 * (half % 2))) as u32 == s.tid))
         .map(|half| words * WORD - half * 4)
         .collect()
 }
@@ -91,10 +87,7 @@ pub(crate) fn frame_places(sights: &[Sight; 3]) -> Vec<usize> {
         let seen = sights.each_ref().map(|s| s.words[*index]);
         explain_word(sights, &seen) == Some(Value::Null)
     };
-    (0..words)
-        .filter(stale)
-        .map(|index| (words - index) * WORD)
-        .collect()
+    (0..words).filter(stale).map(|index| (words - index) * WORD).collect()
 }
 
 /// Explains every word, or says which it could not.
@@ -112,10 +105,7 @@ pub(crate) fn explain(sights: &[Sight; 3], vector_at: usize) -> Result<Recipe, S
             for half in [at, at - 4] {
                 let values = seen.map(|v| (v >> (if half == at { 0 } else { 32 })) as u32);
                 if tids.contains(&half) {
-                    fixes.push(Fix {
-                        at: half,
-                        value: Value::Tid,
-                    });
+                    fixes.push(Fix { at: half, value: Value::Tid });
                 } else if !same(&values) {
                     return Err(strange(at, &seen));
                 }
@@ -126,14 +116,8 @@ pub(crate) fn explain(sights: &[Sight; 3], vector_at: usize) -> Result<Recipe, S
             } else if is_node(sights, index) {
                 // Two words that link the donors to each other. A clone is on no list of libc's; linked to itself, it
                 // survives libc's taking it off one (fork does, in the child).
-                fixes.push(Fix {
-                    at,
-                    value: Value::Place(at),
-                });
-                fixes.push(Fix {
-                    at: at - WORD,
-                    value: Value::Place(at),
-                });
+                fixes.push(Fix { at, value: Value::Place(at) });
+                fixes.push(Fix { at: at - WORD, value: Value::Place(at) });
                 index += 1;
             } else {
                 return Err(strange(at, &seen));
@@ -142,12 +126,7 @@ pub(crate) fn explain(sights: &[Sight; 3], vector_at: usize) -> Result<Recipe, S
         index += 1;
     }
     let (vector_words, vector_fixes) = explain_vector(sights)?;
-    Ok(Recipe {
-        fixes,
-        vector_at,
-        vector_words,
-        vector_fixes,
-    })
+    Ok(Recipe { fixes, vector_at, vector_words, vector_fixes })
 }
 
 fn explain_word(sights: &[Sight; 3], seen: &[u64; 3]) -> Option<Value> {
@@ -196,14 +175,11 @@ fn explain_vector(sights: &[Sight; 3]) -> Result<(usize, Vec<(usize, usize)>), S
     for index in 0..words {
         let seen = sights.each_ref().map(|s| s.vector[index]);
         if index % 2 == 1 && seen != [0; 3] {
-            return Err(format!(
-                "word {index} of a new module vector is in use: {seen:x?}"
-            ));
+            return Err(format!("word {index} of a new module vector is in use: {seen:x?}"));
         }
         if !same(&seen) {
-            let place = shared_place(sights, &seen).ok_or_else(|| {
-                format!("word {index} of the module vector is unexplained: {seen:x?}")
-            })?;
+            let place = shared_place(sights, &seen)
+                .ok_or_else(|| format!("word {index} of the module vector is unexplained: {seen:x?}"))?;
             fixes.push((index, place));
         }
     }
@@ -267,35 +243,20 @@ mod tests {
                 fix(16, Value::Null),
             ]
         );
-        assert_eq!(
-            (recipe.vector_words, recipe.vector_fixes),
-            (8, vec![(4, 8)])
-        );
+        assert_eq!((recipe.vector_words, recipe.vector_fixes), (8, vec![(4, 8)]));
     }
 
     #[test]
     fn the_unexplained_is_refused() {
         let mut broken = sights();
         broken[1].words[5] += 1;
-        assert!(
-            explain(&broken, 8)
-                .unwrap_err()
-                .contains("24 bytes below the top")
-        );
+        assert!(explain(&broken, 8).unwrap_err().contains("24 bytes below the top"));
         let mut broken = sights();
         broken[2].words[0] = 0xcccc_0000;
-        assert!(
-            explain(&broken, 8)
-                .unwrap_err()
-                .contains("64 bytes below the top")
-        );
+        assert!(explain(&broken, 8).unwrap_err().contains("64 bytes below the top"));
         let mut broken = sights();
         broken[2].words[2] ^= 1 << 33;
-        assert!(
-            explain(&broken, 8)
-                .unwrap_err()
-                .contains("48 bytes below the top")
-        );
+        assert!(explain(&broken, 8).unwrap_err().contains("48 bytes below the top"));
     }
 
     #[test]

@@ -36,14 +36,8 @@ struct Change {
 
 impl Late {
     pub(crate) fn watch(room: &[u64]) -> Self {
-        let seen = Seen {
-            room: room.to_vec(),
-            changes: Vec::new(),
-        };
-        Self {
-            epoch: AtomicU32::new(0),
-            seen: Mutex::new(seen),
-        }
+        let seen = Seen { room: room.to_vec(), changes: Vec::new() };
+        Self { epoch: AtomicU32::new(0), seen: Mutex::new(seen) }
     }
 
     pub(crate) fn epoch(&self) -> u32 {
@@ -61,17 +55,9 @@ impl Late {
         let now = unsafe { slice::from_raw_parts(room, seen.room.len()) }.to_vec();
         let differs = |(old, new): (&u64, &u64)| old != new;
         if let Some(first) = seen.room.iter().zip(&now).position(differs) {
-            let last = seen
-                .room
-                .iter()
-                .zip(&now)
-                .rposition(differs)
-                .unwrap_or(first);
+            let last = seen.room.iter().zip(&now).rposition(differs).unwrap_or(first);
             let words = first..last + 1;
-            let (old, new) = (
-                seen.room[words.clone()].to_vec(),
-                now[words.clone()].to_vec(),
-            );
+            let (old, new) = (seen.room[words.clone()].to_vec(), now[words.clone()].to_vec());
             seen.changes.push(Change { words, old, new });
             seen.room = now;
             self.epoch.store(seen.changes.len() as u32, Release);

@@ -28,21 +28,13 @@ pub(crate) struct Ways {
 }
 
 impl Ways {
-    pub(crate) const ALL: Self = Self {
-        clones: true,
-        hint: true,
-    };
+    pub(crate) const ALL: Self = Self { clones: true, hint: true };
 }
 
 pub(crate) fn find_out(ways: Ways) -> Result<Model, TlsError> {
     let rseq = weak::rseq();
     let (donors, extent, marks, pattern) = compare(ways, rseq)?;
-    let mut model = Model {
-        extent,
-        rseq,
-        marks,
-        making: Making::Donor(String::new()),
-    };
+    let mut model = Model { extent, rseq, marks, making: Making::Donor(String::new()) };
     for donor in &donors {
         // SAFETY: they were made by `donate`, and nobody else knows them.
         unsafe { model.adopt(donor) };
@@ -57,10 +49,7 @@ pub(crate) fn find_out(ways: Ways) -> Result<Model, TlsError> {
 }
 
 /// Makes donors until they explain each other, and gives up the clones, not the donors, if they do not.
-#[expect(
-    clippy::type_complexity,
-    reason = "taken apart at once, by the only caller"
-)]
+#[expect(clippy::type_complexity, reason = "taken apart at once, by the only caller")]
 fn compare(
     ways: Ways,
     rseq: Option<Rseq>,
@@ -70,10 +59,7 @@ fn compare(
         let (donors, extent) = donate(ways, rseq)?;
         // SAFETY: `donate` made them; nobody else knows them.
         let sights = unsafe { clone::see(&donors, extent) };
-        let marks = Marks {
-            tids: image::tid_places(&sights),
-            frames: image::frame_places(&sights),
-        };
+        let marks = Marks { tids: image::tid_places(&sights), frames: image::frame_places(&sights) };
         if marks.tids.is_empty() {
             return unsound(
                 "libc's note of the thread id is not in the descriptor, \
@@ -99,11 +85,7 @@ fn compare(
 /// extent.
 fn donate(ways: Ways, rseq: Option<Rseq>) -> Result<([Donor; DONORS], Extent), TlsError> {
     // All slots first: the donors shall follow one another closely.
-    let slots = [
-        Slot::map(scratch_bytes(0))?,
-        Slot::map(scratch_bytes(1))?,
-        Slot::map(scratch_bytes(2))?,
-    ];
+    let slots = [Slot::map(scratch_bytes(0))?, Slot::map(scratch_bytes(1))?, Slot::map(scratch_bytes(2))?];
     let mut report = Report::new();
     // SAFETY: each slot is fresh, given once, and never unmapped.
     let mut donate = |slot: &Slot| unsafe { donor::make(slot.low, slot.top, &mut report) };
@@ -114,23 +96,10 @@ fn donate(ways: Ways, rseq: Option<Rseq>) -> Result<([Donor; DONORS], Extent), T
     }
     let native = ThreadPointer::current().as_ptr() as usize;
     let measure = |donor| Extent::observe(donor, native, ways.hint);
-    let extents = [
-        measure(&donors[0])?,
-        measure(&donors[1])?,
-        measure(&donors[2])?,
-    ];
-    let shape = |d: &Donor| {
-        (
-            d.top as usize - d.tp as usize,
-            d.handle.wrapping_sub(d.tp as usize),
-        )
-    };
-    if extents.iter().any(|e| *e != extents[0])
-        || donors.iter().any(|d| shape(d) != shape(&donors[0]))
-    {
-        return unsound(format!(
-            "libc lays blocks differently each time: {donors:x?}"
-        ));
+    let extents = [measure(&donors[0])?, measure(&donors[1])?, measure(&donors[2])?];
+    let shape = |d: &Donor| (d.top as usize - d.tp as usize, d.handle.wrapping_sub(d.tp as usize));
+    if extents.iter().any(|e| *e != extents[0]) || donors.iter().any(|d| shape(d) != shape(&donors[0])) {
+        return unsound(format!("libc lays blocks differently each time: {donors:x?}"));
     }
     Ok((donors, extents[0]))
 }
@@ -172,17 +141,8 @@ mod tests {
     #[test]
     fn without_the_hint_the_block_is_a_little_larger() {
         let exact = Model::learn().unwrap();
-        let rough = find_out(Ways {
-            hint: false,
-            ..Ways::ALL
-        })
-        .unwrap();
-        println!(
-            "{} bytes with the hint, {} without; {}",
-            exact.size(),
-            rough.size(),
-            rough.maker()
-        );
+        let rough = find_out(Ways { hint: false, ..Ways::ALL }).unwrap();
+        println!("{} bytes with the hint, {} without; {}", exact.size(), rough.size(), rough.maker());
         assert!((exact.size()..exact.size() + 1024).contains(&rough.size()));
         assert_eq!(rough.maker(), exact.maker());
     }

@@ -104,9 +104,7 @@
     any(target_arch = "x86_64", target_arch = "aarch64"),
     target_pointer_width = "64"
 )))]
-compile_error!(
-    "gander-tls needs Linux on x86_64 or aarch64: elsewhere the thread pointer cannot be exchanged"
-);
+compile_error!("gander-tls needs Linux on x86_64 or aarch64: elsewhere the thread pointer cannot be exchanged");
 
 mod clone;
 mod donor;

@@ -72,10 +72,7 @@ impl Model {
     /// [`TlsError`] if own mode cannot hold here, with the reason. The answer is kept: it will not change.
     pub fn learn() -> Result<&'static Self, TlsError> {
         static MODEL: OnceLock<Result<Model, TlsError>> = OnceLock::new();
-        MODEL
-            .get_or_init(|| find_out(Ways::ALL))
-            .as_ref()
-            .map_err(Clone::clone)
+        MODEL.get_or_init(|| find_out(Ways::ALL)).as_ref().map_err(Clone::clone)
     }
 
     /// As [`learn`](Self::learn), but without the faster maker, and anew with every call: for tests and comparisons.
@@ -86,11 +83,7 @@ impl Model {
     pub fn learn_donors_only() -> Result<&'static Self, TlsError> {
         // First the other one, which donors made at the same time would disturb.
         let _ = Self::learn();
-        find_out(Ways {
-            clones: false,
-            ..Ways::ALL
-        })
-        .map(|model| &*Box::leak(Box::new(model)))
+        find_out(Ways { clones: false, ..Ways::ALL }).map(|model| &*Box::leak(Box::new(model)))
     }
 
     /// Bytes that a block takes, `[top - size, top)`: a multiple of [`align`](Self::align).
@@ -139,10 +132,7 @@ impl Model {
     pub unsafe fn lay(&self, low: *mut u8, top: *mut u8) -> Result<ThreadPointer, TlsError> {
         let (have, need) = ((top as usize).saturating_sub(low as usize), self.slot_min());
         if !(top as usize).is_multiple_of(self.align()) {
-            return Err(TlsError::Misaligned {
-                top: top as usize,
-                align: self.align(),
-            });
+            return Err(TlsError::Misaligned { top: top as usize, align: self.align() });
         }
         if have < need {
             return Err(TlsError::SlotTooSmall { have, need });

@@ -3,10 +3,7 @@
 //! The compiler takes the address of a thread-local to be constant within a function, so no function may touch a
 //! thread-local on both sides of an exchange. [`ThreadPointer::visit`] keeps that rule by construction; whoever calls
 //! [`ThreadPointer::install`] keeps it himself.
-#![allow(
-    unsafe_code,
-    reason = "reading and writing the thread pointer is assembly by nature"
-)]
+#![allow(unsafe_code, reason = "reading and writing the thread pointer is assembly by nature")]
 
 use core::arch::asm;
 use core::hint::black_box;
@@ -112,10 +109,7 @@ impl ThreadPointer {
     /// is reached through a pointer the compiler cannot see through. `f` must not return or capture anything that is
     /// bound to one thread (references to thread-locals, guards).
     pub unsafe fn visit<R>(self, f: impl FnOnce() -> R) -> R {
-        let mut errand = Errand {
-            work: ManuallyDrop::new(f),
-            result: MaybeUninit::uninit(),
-        };
+        let mut errand = Errand { work: ManuallyDrop::new(f), result: MaybeUninit::uninit() };
         let run: unsafe fn(*mut Errand<_, R>) = black_box(Errand::run);
         let home = Self::current();
         // SAFETY: the caller vouches for the block; `home` is complete since the thread runs on it. Between the two

@@ -33,10 +33,7 @@ impl Slot {
         // A huge page for the sake of its last 8 KiB would be a waste; a refusal (no such feature) is no harm.
         // SAFETY: the range was mapped just now.
         unsafe { libc::madvise(low.cast(), bytes, libc::MADV_NOHUGEPAGE) };
-        Ok(Self {
-            low,
-            top: low.wrapping_add(bytes),
-        })
+        Ok(Self { low, top: low.wrapping_add(bytes) })
     }
 
     /// # Safety
@@ -56,7 +53,5 @@ pub(crate) fn page() -> usize {
 pub(crate) fn stack_min() -> usize {
     // SAFETY: sysconf has no preconditions.
     let asked = unsafe { libc::sysconf(libc::_SC_THREAD_STACK_MIN) };
-    usize::try_from(asked)
-        .unwrap_or(0)
-        .max(libc::PTHREAD_STACK_MIN)
+    usize::try_from(asked).unwrap_or(0).max(libc::PTHREAD_STACK_MIN)
 }

@@ -39,15 +39,9 @@ type Question = fn(&Setting) -> bool;
 const ON_THE_BLOCK: [(&str, Question); 8] = [
     ("pthread_self() is not the block's", self_is_in_block),
     ("errno is not in the block", errno_is_in_block),
-    (
-        "a thread_local! has not its initial value",
-        locals_are_initial,
-    ),
+    ("a thread_local! has not its initial value", locals_are_initial),
     ("a thread_local! is not in the block", locals_are_in_block),
-    (
-        "pthread_getspecific finds another thread's value",
-        keys_are_fresh,
-    ),
+    ("pthread_getspecific finds another thread's value", keys_are_fresh),
     ("the character tables are missing", characters_are_known),
     ("malloc and free fail", heap_works),
     ("sched_getcpu fails", processor_is_known),
@@ -55,13 +49,9 @@ const ON_THE_BLOCK: [(&str, Question); 8] = [
 
 /// Asked on the thread's own block afterwards.
 const BACK_HOME: [(&str, Question); 4] = [
-    ("pthread_self() changed after the return", |s| {
-        handle() == s.handle
-    }),
+    ("pthread_self() changed after the return", |s| handle() == s.handle),
     ("errno did not survive", |_| errno() == NATIVE_ERRNO),
-    ("a thread_local! did not survive", |_| {
-        MARK.get() == NATIVE && ZERO.get() == NATIVE
-    }),
+    ("a thread_local! did not survive", |_| MARK.get() == NATIVE && ZERO.get() == NATIVE),
     ("memory cannot be freed across blocks", free_all),
 ];
 
@@ -71,19 +61,15 @@ const BACK_HOME: [(&str, Question); 4] = [
 /// A whole block that nobody runs on, from one of the two makers.
 pub(crate) unsafe fn run(tp: *mut u8, block: Range<usize>) -> Result<(), TlsError> {
     let tp = ThreadPointer::from_raw(tp);
-    let helper = std::thread::Builder::new()
-        .name("gander-tls".into())
-        .spawn(move || {
-            // SAFETY: passed on; the closure owns the block until it ends.
-            unsafe { try_out(tp, block) }
-        });
+    let helper = std::thread::Builder::new().name("gander-tls".into()).spawn(move || {
+        // SAFETY: passed on; the closure owns the block until it ends.
+        unsafe { try_out(tp, block) }
+    });
     let helper = helper.map_err(|e| TlsError::Unsound {
         what: format!("no thread could be started to try a block (limits as for any thread): {e}"),
     })?;
     let answer = helper.join().unwrap_or(Err("the self-test panicked"));
-    answer.map_err(|what| TlsError::Unsound {
-        what: format!("on a block of our own, {what}"),
-    })
+    answer.map_err(|what| TlsError::Unsound { what: format!("on a block of our own, {what}") })
 }
 
 /// # Safety
@@ -91,8 +77,8 @@ pub(crate) unsafe fn run(tp: *mut u8, block: Range<usize>) -> Result<(), TlsErro
 unsafe fn try_out(tp: ThreadPointer, block: Range<usize>) -> Result<(), &'static str> {
     // No handler of the program's shall see a block under test. The thread ends soon, so nothing is restored.
     block_signals();
-    let setting = black_box::<fn(Range<usize>) -> Option<Setting>>(prepare)(block)
-        .ok_or("pthread_key_create fails")?;
+    let setting =
+        black_box::<fn(Range<usize>) -> Option<Setting>>(prepare)(block).ok_or("pthread_key_create fails")?;
     let mut answer = Ok(());
     for (complaint, question) in ON_THE_BLOCK {
         // SAFETY: the block is whole and ours; a question keeps nothing that is bound to it.
@@ -132,12 +118,7 @@ fn prepare(block: Range<usize>) -> Option<Setting> {
     let heap = Cell::new(allocate());
     // SAFETY: the thread's own errno.
     unsafe { *libc::__errno_location() = NATIVE_ERRNO };
-    made.then(|| Setting {
-        block,
-        handle: handle(),
-        key,
-        heap,
-    })
+    made.then(|| Setting { block, handle: handle(), key, heap })
 }
 
 #[inline(never)]
@@ -197,11 +178,7 @@ fn processor_is_known(_: &Setting) -> bool {
 #[inline(never)]
 fn heap_works(s: &Setting) -> bool {
     let freed = free_all(s);
-    let passing = Setting {
-        block: s.block.clone(),
-        heap: Cell::new(allocate()),
-        ..*s
-    };
+    let passing = Setting { block: s.block.clone(), heap: Cell::new(allocate()), ..*s };
     let freed = freed && free_all(&passing);
     s.heap.set(allocate());
     freed

@@ -92,11 +92,7 @@ pub(crate) struct Module {
 
 /// All modules with thread-locals that are loaded now.
 pub(crate) fn modules() -> Vec<Module> {
-    unsafe extern "C" fn note(
-        info: *mut libc::dl_phdr_info,
-        _size: usize,
-        list: *mut c_void,
-    ) -> c_int {
+    unsafe extern "C" fn note(info: *mut libc::dl_phdr_info, _size: usize, list: *mut c_void) -> c_int {
         // SAFETY: the loader hands over a valid record; `list` is the vector below, alive for the call.
         unsafe {
             let info = &*info;

@@ -25,23 +25,12 @@ fn source(text: &str, bytes: usize) -> String {
 /// The shared library of a source, if there is a compiler.
 fn build(name: &str, flags: &[&str], source: &str) -> Option<CString> {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let (c, so) = (
-        dir.join(format!("{name}.c")),
-        dir.join(format!("lib{name}.so")),
-    );
+    let (c, so) = (dir.join(format!("{name}.c")), dir.join(format!("lib{name}.so")));
     std::fs::write(&c, source).unwrap();
     let cross = Path::new("/usr/bin/aarch64-linux-gnu-gcc");
-    let compiler = if cfg!(target_arch = "aarch64") && cross.exists() {
-        cross
-    } else {
-        Path::new("cc")
-    };
-    let status = Command::new(compiler)
-        .args(["-shared", "-fPIC", "-O1", "-o"])
-        .arg(&so)
-        .arg(&c)
-        .args(flags)
-        .status();
+    let compiler = if cfg!(target_arch = "aarch64") && cross.exists() { cross } else { Path::new("cc") };
+    let status =
+        Command::new(compiler).args(["-shared", "-fPIC", "-O1", "-o"]).arg(&so).arg(&c).args(flags).status();
     match status {
         Ok(status) if status.success() => Some(CString::new(so.to_str().unwrap()).unwrap()),
         other => {
@@ -120,21 +109,13 @@ fn small_dynamic_thread_locals() {
 /// In the room everywhere.
 #[test]
 fn initial_exec_thread_locals() {
-    load_on_a_block_and_use_on_others(
-        "initial_exec",
-        &["-ftls-model=initial-exec"],
-        &source("exec", 64),
-    );
+    load_on_a_block_and_use_on_others("initial_exec", &["-ftls-model=initial-exec"], &source("exec", 64));
 }
 
 /// More modules than a new thread's vector has entries for, so libc must replace the one we made.
 #[test]
 fn a_longer_module_vector() {
     for nth in 0..20 {
-        load_on_a_block_and_use_on_others(
-            &format!("many{nth}"),
-            &[],
-            &source(&format!("many{nth}"), 4096),
-        );
+        load_on_a_block_and_use_on_others(&format!("many{nth}"), &[], &source(&format!("many{nth}"), 4096));
     }
 }

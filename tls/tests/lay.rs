@@ -13,16 +13,9 @@ use gander_tls::{Maker, Model, ThreadPointer, TlsError, exchange_is_one_instruct
 fn lay_many(model: &Model, count: usize, each: usize) {
     let slots = Slots::map(count, each);
     let start = Instant::now();
-    let blocks: Vec<_> = (0..count)
-        .map(|nth| slots.lay(model, nth).unwrap())
-        .collect();
+    let blocks: Vec<_> = (0..count).map(|nth| slots.lay(model, nth).unwrap()).collect();
     let time = start.elapsed();
-    println!(
-        "{count} by {}: {:?} each, {} bytes",
-        model.maker(),
-        time / count as u32,
-        model.size()
-    );
+    println!("{count} by {}: {:?} each, {} bytes", model.maker(), time / count as u32, model.size());
     let handles: HashSet<_> = blocks.iter().map(|b| b.on(handle)).collect();
     assert_eq!(handles.len(), count);
     assert!(blocks.iter().all(|b| b.range.contains(&b.on(handle))));
@@ -42,11 +35,7 @@ fn lay_many(model: &Model, count: usize, each: usize) {
 
 fn report(model: &Model, pages: &str, start: Instant, count: usize) {
     let each = start.elapsed() / count as u32;
-    println!(
-        "{count} by {} on {pages} pages: {each:?} each, {} bytes",
-        model.maker(),
-        model.size()
-    );
+    println!("{count} by {} on {pages} pages: {each:?} each, {} bytes", model.maker(), model.size());
 }
 
 fn handle() -> usize {
@@ -72,10 +61,7 @@ fn a_thousand_donors() {
 #[test]
 fn glibc_is_cloned() {
     let maker = Model::learn().unwrap().maker();
-    println!(
-        "maker: {maker}; one instruction: {}",
-        exchange_is_one_instruction()
-    );
+    println!("maker: {maker}; one instruction: {}", exchange_is_one_instruction());
     if cfg!(target_env = "gnu") {
         assert_eq!(maker, Maker::Clone);
     }
@@ -88,10 +74,7 @@ fn limits_are_named() {
     let low = slot.as_mut_ptr();
     // SAFETY: refused before anything is written.
     let small = unsafe { model.lay(low, low.wrapping_add(low.align_offset(model.align()))) };
-    assert!(
-        matches!(small, Err(TlsError::SlotTooSmall { .. })),
-        "{small:?}"
-    );
+    assert!(matches!(small, Err(TlsError::SlotTooSmall { .. })), "{small:?}");
     let odd = low.wrapping_add(low.align_offset(model.align()) + 8 + model.size());
     // SAFETY: as above.
     let odd = unsafe { model.lay(low, odd) };
@@ -101,9 +84,8 @@ fn limits_are_named() {
 #[test]
 fn learning_is_done_once_for_all_threads() {
     let models: HashSet<usize> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..4)
-            .map(|_| scope.spawn(|| std::ptr::from_ref(Model::learn().unwrap()).addr()))
-            .collect();
+        let threads: Vec<_> =
+            (0..4).map(|_| scope.spawn(|| std::ptr::from_ref(Model::learn().unwrap()).addr())).collect();
         threads.into_iter().map(|t| t.join().unwrap()).collect()
     });
     assert_eq!(models.len(), 1);
@@ -120,15 +102,11 @@ fn old_contents_of_a_slot_do_not_matter() {
         // SAFETY: the block is given up, and the slot is ours.
         unsafe {
             assert!(model.unlay(first.tp));
-            std::ptr::with_exposed_provenance_mut::<u8>(first.slot.start)
-                .write_bytes(0xa5, first.slot.len());
+            std::ptr::with_exposed_provenance_mut::<u8>(first.slot.start).write_bytes(0xa5, first.slot.len());
         }
         let again = slots.lay(model, 0).unwrap();
         assert_eq!(again.tp, first.tp);
-        assert_eq!(
-            again.on(|| std::thread::current().name().map(str::to_owned)),
-            None
-        );
+        assert_eq!(again.on(|| std::thread::current().name().map(str::to_owned)), None);
     }
 }
 
@@ -156,15 +134,10 @@ fn threads_lay_run_and_unlay_at_once() {
                 let slots = Slots::map(8, 16 << 10);
                 for round in 0..500 {
                     let blocks: Vec<_> = (0..8).map(|nth| slots.lay(model, nth).unwrap()).collect();
-                    let kept: Vec<_> = blocks
-                        .iter()
-                        .map(|b| b.on(|| vec![round.to_string(); round % 50]))
-                        .collect();
+                    let kept: Vec<_> =
+                        blocks.iter().map(|b| b.on(|| vec![round.to_string(); round % 50])).collect();
                     let next = blocks.iter().rev().zip(kept);
-                    assert!(
-                        next.into_iter()
-                            .all(|(b, v)| b.on(|| v.iter().all(|s| *s == round.to_string())))
-                    );
+                    assert!(next.into_iter().all(|(b, v)| b.on(|| v.iter().all(|s| *s == round.to_string()))));
                     for block in &blocks {
                         // SAFETY: nobody runs on it any more.
                         assert!(unsafe { model.unlay(block.tp) });

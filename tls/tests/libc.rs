@@ -24,21 +24,14 @@ fn fork_returns_twice_on_a_block() {
                     let child = libc::fork();
                     if child == 0 {
                         libc::free(libc::malloc(100));
-                        libc::_exit(if libc::getpid() == libc::gettid() {
-                            42
-                        } else {
-                            1
-                        });
+                        libc::_exit(if libc::getpid() == libc::gettid() { 42 } else { 1 });
                     }
                     assert!(child > 0);
                     let mut status = 0;
                     assert_eq!(libc::waitpid(child, &raw mut status, 0), child);
                     status
                 });
-                assert!(
-                    libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 42,
-                    "{maker}: {status:#x}"
-                );
+                assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 42, "{maker}: {status:#x}");
             }
         }
     });
@@ -71,9 +64,7 @@ fn a_forked_child_may_start_threads_and_fork_again() {
 #[test]
 fn a_command_runs_from_a_block() {
     with_both_makers(|_, [block]: &[_; 1]| {
-        let output = block
-            .on(|| std::process::Command::new("echo").arg("hello").output())
-            .unwrap();
+        let output = block.on(|| std::process::Command::new("echo").arg("hello").output()).unwrap();
         assert_eq!(output.stdout, b"hello\n");
     });
 }
@@ -93,23 +84,10 @@ fn recursive_mutexes_tell_blocks_apart() {
                 assert_eq!(libc::pthread_mutex_lock(mutex), 0);
                 assert_eq!(libc::pthread_mutex_trylock(mutex), 0, "its own");
             });
-            assert_eq!(
-                two.on(|| libc::pthread_mutex_trylock(mutex)),
-                libc::EBUSY,
-                "{maker}"
-            );
-            assert_eq!(
-                two.on(|| libc::pthread_mutex_unlock(mutex)),
-                libc::EPERM,
-                "{maker}"
-            );
+            assert_eq!(two.on(|| libc::pthread_mutex_trylock(mutex)), libc::EBUSY, "{maker}");
+            assert_eq!(two.on(|| libc::pthread_mutex_unlock(mutex)), libc::EPERM, "{maker}");
             assert_eq!(libc::pthread_mutex_trylock(mutex), libc::EBUSY);
-            one.on(|| {
-                assert_eq!(
-                    libc::pthread_mutex_unlock(mutex) | libc::pthread_mutex_unlock(mutex),
-                    0
-                )
-            });
+            one.on(|| assert_eq!(libc::pthread_mutex_unlock(mutex) | libc::pthread_mutex_unlock(mutex), 0));
             assert_eq!(two.on(|| libc::pthread_mutex_trylock(mutex)), 0);
             assert_eq!(two.on(|| libc::pthread_mutex_unlock(mutex)), 0);
         }
@@ -183,10 +161,7 @@ fn the_processor_is_asked_of_the_kernel() {
             for cpu in (0..64).filter(|cpu| libc::CPU_ISSET(*cpu, &all)) {
                 let mut one: libc::cpu_set_t = zeroed();
                 libc::CPU_SET(cpu, &mut one);
-                assert_eq!(
-                    libc::sched_setaffinity(0, size_of_val(&one), &raw const one),
-                    0
-                );
+                assert_eq!(libc::sched_setaffinity(0, size_of_val(&one), &raw const one), 0);
                 assert_eq!(block.on(|| libc::sched_getcpu()), cpu as i32, "{maker}");
             }
             libc::sched_setaffinity(0, size_of_val(&all), &raw const all);
@@ -206,8 +181,7 @@ fn locale_time_names_and_numbers_work() {
                 assert!(!libc::localtime_r(&0, &raw mut tm).is_null());
                 assert!(libc::toupper(i32::from(b'a')) == i32::from(b'A'));
             });
-            let found = block
-                .on(|| std::net::ToSocketAddrs::to_socket_addrs("127.0.0.1:80").map(|a| a.count()));
+            let found = block.on(|| std::net::ToSocketAddrs::to_socket_addrs("127.0.0.1:80").map(|a| a.count()));
             assert_eq!(found.unwrap(), 1);
         }
     });
@@ -222,10 +196,7 @@ fn signals_are_handled_on_a_block() {
     with_both_makers(|_, [block]: &[_; 1]| {
         // SAFETY: the handler only sets errno.
         unsafe {
-            libc::signal(
-                libc::SIGUSR1,
-                handler as extern "C" fn(i32) as libc::sighandler_t,
-            );
+            libc::signal(libc::SIGUSR1, handler as extern "C" fn(i32) as libc::sighandler_t);
             *libc::__errno_location() = 1;
             // raise() asks the kernel for the thread, since libc's note of it is no one's.
             assert_eq!(block.on(|| libc::raise(libc::SIGUSR1)), 0);
@@ -241,10 +212,7 @@ fn abort_ends_the_process() {
         let status = block.on(|| unsafe {
             let child = libc::fork();
             if child == 0 {
-                let none = libc::rlimit {
-                    rlim_cur: 0,
-                    rlim_max: 0,
-                };
+                let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
                 libc::setrlimit(libc::RLIMIT_CORE, &raw const none);
                 libc::abort();
             }
@@ -260,16 +228,9 @@ fn abort_ends_the_process() {
 #[test]
 fn the_stack_is_not_told() {
     with_both_makers(|_, blocks: &[_; 2]| {
-        let told: HashSet<_> = blocks
-            .iter()
-            .map(|block| block.on(|| stack_of_self(block)))
-            .collect();
+        let told: HashSet<_> = blocks.iter().map(|block| block.on(|| stack_of_self(block))).collect();
         println!("pthread_getattr_np: {told:?}");
-        assert!(
-            told.iter()
-                .all(|answer| matches!(answer, Ok(()) | Err(libc::ESRCH))),
-            "{told:?}"
-        );
+        assert!(told.iter().all(|answer| matches!(answer, Ok(()) | Err(libc::ESRCH))), "{told:?}");
     });
 }
 

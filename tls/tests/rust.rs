@@ -33,10 +33,7 @@ fn thread_locals_are_the_blocks() {
         // A block is a thread of a pool: what one guest left, the next finds.
         for (nth, block) in blocks.iter().enumerate() {
             assert_eq!(block.on(|| COUNT.get()), 100 + nth as u32);
-            assert_eq!(
-                block.on(|| LAZY.with_borrow(|v| v[1].clone())),
-                format!("block {nth}")
-            );
+            assert_eq!(block.on(|| LAZY.with_borrow(|v| v[1].clone())), format!("block {nth}"));
         }
     });
     assert_eq!(COUNT.get(), 1);
@@ -47,17 +44,10 @@ fn thread_locals_are_the_blocks() {
 fn thread_ids_differ() {
     let native = std::thread::current().id();
     with_both_makers(|_, blocks: &[_; 4]| {
-        let ids: HashSet<_> = blocks
-            .iter()
-            .map(|b| b.on(|| std::thread::current().id()))
-            .collect();
+        let ids: HashSet<_> = blocks.iter().map(|b| b.on(|| std::thread::current().id())).collect();
         assert_eq!(ids.len(), 4);
         assert!(!ids.contains(&native));
-        assert!(
-            blocks
-                .iter()
-                .all(|b| ids.contains(&b.on(|| std::thread::current().id())))
-        );
+        assert!(blocks.iter().all(|b| ids.contains(&b.on(|| std::thread::current().id()))));
     });
     assert_eq!(std::thread::current().id(), native);
 }
@@ -73,8 +63,7 @@ fn panics_are_caught_and_carried() {
             *caught.downcast::<i32>().unwrap()
         });
         assert_eq!(inside, 5);
-        let outside =
-            catch_unwind(|| block.on(|| std::panic::resume_unwind(Box::new(6)))).unwrap_err();
+        let outside = catch_unwind(|| block.on(|| std::panic::resume_unwind(Box::new(6)))).unwrap_err();
         assert_eq!(*outside.downcast::<i32>().unwrap(), 6);
         assert!(!std::thread::panicking());
         assert!(!block.on(std::thread::panicking));

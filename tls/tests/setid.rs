@@ -20,11 +20,7 @@ fn set_group() -> i32 {
 fn set_group_waits_for_threads_to_come_home() {
     const AWAY: Duration = Duration::from_millis(200);
     with_both_makers(|maker, [block]: &[_; 1]| {
-        assert_eq!(
-            set_group(),
-            0,
-            "{maker}: blocks that nobody runs on do no harm"
-        );
+        assert_eq!(set_group(), 0, "{maker}: blocks that nobody runs on do no harm");
         let left = AtomicBool::new(false);
         std::thread::scope(|scope| {
             scope.spawn(|| {

@@ -1,9 +1,6 @@
 //! What the tests stand on: a stack, a closure that runs on it, a timer that fires at it.
 
-#![allow(
-    dead_code,
-    reason = "every test file is a crate of its own and uses a part of this"
-)]
+#![allow(dead_code, reason = "every test file is a crate of its own and uses a part of this")]
 #![allow(unreachable_pub, reason = "as above")]
 
 use std::any::Any;
@@ -83,10 +80,7 @@ impl Coroutine {
         Coroutine::with_stack(256 * 1024, body)
     }
 
-    pub fn with_stack(
-        bytes: usize,
-        body: impl FnOnce(&Link, usize) -> usize + 'static,
-    ) -> Coroutine {
+    pub fn with_stack(bytes: usize, body: impl FnOnce(&Link, usize) -> usize + 'static) -> Coroutine {
         let mut stack = Stack::new(bytes);
         let link = Box::into_raw(Box::new(Link {
             near: Context::new(),

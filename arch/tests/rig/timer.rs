@@ -23,11 +23,7 @@ impl Timer {
         // SAFETY: plain system calls on zeroed, then filled structures. The alternate stack outlives the timer:
         // `drop` disarms both first.
         unsafe {
-            let stack = libc::stack_t {
-                ss_sp: alternate.as_mut_ptr().cast(),
-                ss_flags: 0,
-                ss_size: ALTERNATE,
-            };
+            let stack = libc::stack_t { ss_sp: alternate.as_mut_ptr().cast(), ss_flags: 0, ss_size: ALTERNATE };
             assert_eq!(libc::sigaltstack(&stack, null_mut()), 0);
 
             let mut action: libc::sigaction = zeroed();
@@ -40,24 +36,12 @@ impl Timer {
             event.sigev_signo = libc::SIGPROF;
             event.sigev_notify_thread_id = libc::gettid();
             let mut id = null_mut();
-            assert_eq!(
-                libc::timer_create(libc::CLOCK_MONOTONIC, &mut event, &mut id),
-                0
-            );
+            assert_eq!(libc::timer_create(libc::CLOCK_MONOTONIC, &mut event, &mut id), 0);
 
-            let period = libc::timespec {
-                tv_sec: 0,
-                tv_nsec: 1_000_000_000 / hertz,
-            };
-            let spec = libc::itimerspec {
-                it_interval: period,
-                it_value: period,
-            };
+            let period = libc::timespec { tv_sec: 0, tv_nsec: 1_000_000_000 / hertz };
+            let spec = libc::itimerspec { it_interval: period, it_value: period };
             assert_eq!(libc::timer_settime(id, 0, &spec, null_mut()), 0);
-            Timer {
-                id,
-                _alternate: alternate,
-            }
+            Timer { id, _alternate: alternate }
         }
     }
 }
@@ -67,11 +51,7 @@ impl Drop for Timer {
         // SAFETY: ours. A signal still pending hits a handler that stays installed, on the thread's own stack.
         unsafe {
             libc::timer_delete(self.id);
-            let off = libc::stack_t {
-                ss_sp: null_mut(),
-                ss_flags: libc::SS_DISABLE,
-                ss_size: ALTERNATE,
-            };
+            let off = libc::stack_t { ss_sp: null_mut(), ss_flags: libc::SS_DISABLE, ss_size: ALTERNATE };
             libc::sigaltstack(&off, null_mut());
         }
     }

@@ -138,6 +138,36 @@ impl<T: 'static> GoroutineLocal<Cell<T>> {
 }
 
 impl<T: 'static> GoroutineLocal<RefCell<T>> {
+    /// Sets the goroutine's own value.
+    ///
+    /// # Panics
+    ///
+    /// If it is borrowed.
+    pub fn set(&'static self, value: T) {
+        self.with(|cell| drop(cell.replace(value)));
+    }
+
+    /// Takes the goroutine's own value and leaves the default.
+    ///
+    /// # Panics
+    ///
+    /// If it is borrowed.
+    pub fn take(&'static self) -> T
+    where
+        T: Default,
+    {
+        self.with(RefCell::take)
+    }
+
+    /// Exchanges the goroutine's own value.
+    ///
+    /// # Panics
+    ///
+    /// If it is borrowed.
+    pub fn replace(&'static self, value: T) -> T {
+        self.with(|cell| cell.replace(value))
+    }
+
     /// Calls `f` with the goroutine's own value, borrowed.
     ///
     /// # Panics

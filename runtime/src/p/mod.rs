@@ -63,7 +63,8 @@ pub(crate) struct Counts {
 /// Adds one to a counter that only the caller writes.
 #[inline(always)]
 pub(crate) fn bump(counter: &AtomicU64) {
-    counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    // Release: who sees an end counted sees the spawn counted that was before it.
+    counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Release);
 }
 
 // SAFETY: see the type's documentation for who touches which field.

@@ -34,6 +34,7 @@ use crate::sched::{idle, inject, janitor, procs};
 static SLICE: AtomicU64 = AtomicU64::new(DEFAULT_SLICE_NANOS);
 
 pub(crate) const DEFAULT_SLICE_NANOS: u64 = 10_000_000;
+/// The shortest slice: below this the machine does little else than preempt.
 pub(crate) const SHORTEST_SLICE_NANOS: u64 = 100_000;
 
 /// A goroutine that was just readied takes the P of one that has run for so long.
@@ -74,7 +75,7 @@ pub(crate) unsafe fn give_way(m: &'static M, g: &G) {
     g.set_state(State::Runnable);
     COUNT.fetch_add(1, Ordering::Relaxed);
     // From here on another worker may find g and hand us its P: that waits in `handed` until we sleep.
-    inject::put_batch(&[ptr::from_ref(g).cast_mut()]);
+    inject::put_preempted(g);
     idle::bequeath(m, heir);
     idle::await_p(m);
     m.handed_g.set(ptr::null());

@@ -47,9 +47,8 @@ unsafe fn at_hand(p: &P) -> Option<*const G> {
     let fair = p.tick.load(Ordering::Relaxed).wrapping_add(1).is_multiple_of(FAIRNESS);
     if fair || p.attend.load(Ordering::Relaxed) {
         p.attend.store(false, Ordering::Relaxed);
-        if p.timers.earliest() != u64::MAX {
-            p.timers.run_due(now());
-        }
+        // Those of all Ps: one that went out of service has nobody else.
+        procs::run_due_timers();
     }
     // SAFETY: by contract, for all four.
     unsafe {

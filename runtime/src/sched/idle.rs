@@ -139,29 +139,36 @@ fn let_go(m: &M) -> &'static P {
 
 /// Wakes a resting worker and gives it a resting P, to search for work. The caller has counted it as searching.
 pub(crate) fn call_worker(woken_by: *const P) {
-    let mut resting = RESTING.lock();
-    let Some((p, wake_sysmon)) = resting.pop_p() else {
+    loop {
+        let mut resting = RESTING.lock();
+        if let Some((p, wake_sysmon)) = resting.pop_p() {
+            return match resting.pop_m() {
+                Some((m, unkept)) => {
+                    drop(resting);
+                    m.spinning.set(true);
+                    m.woken_by.store(woken_by.cast_mut(), Ordering::Relaxed);
+                    hand(m, p);
+                    if wake_sysmon {
+                        sysmon::wake();
+                    }
+                    sysmon::mind(unkept);
+                }
+                None => {
+                    resting.push_p(p);
+                    resting.sysmon_asleep |= wake_sysmon;
+                    drop(resting);
+                    let _ = SPIN.found();
+                    // The worker that the janitor starts takes an idle P and searches all queues.
+                    janitor::want_worker();
+                }
+            };
+        }
         drop(resting);
-        let _ = SPIN.found();
-        return;
-    };
-    let Some((m, unkept)) = resting.pop_m() else {
-        resting.push_p(p);
-        resting.sysmon_asleep |= wake_sysmon;
-        drop(resting);
-        let _ = SPIN.found();
-        // The worker that the janitor starts takes an idle P and searches by itself.
-        janitor::want_worker();
-        return;
-    };
-    drop(resting);
-    m.spinning.set(true);
-    m.woken_by.store(woken_by.cast_mut(), Ordering::Relaxed);
-    hand(m, p);
-    if wake_sysmon {
-        sysmon::wake();
+        // While we counted as searching others kept quiet, and a P may have come to rest since.
+        if !(SPIN.found() && SPIN.submitted()) {
+            return;
+        }
     }
-    sysmon::mind(unkept);
 }
 
 /// Wakes `m` with a P. Nobody else may touch `m` until it runs.
@@ -344,6 +351,13 @@ fn sleep(m: &'static M) {
     }
 }
 
+/// Makes every P look at the timers at its next switch.
+pub(crate) fn attend_all() {
+    for i in 0..procs::ever() {
+        procs::get(i).attend.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Hands our P and `g` to the worker `g` is bound to, and rests without a P.
 pub(crate) fn hand_over(m: &'static M, bound: &M, g: &G) {
     let p = let_go(m);
@@ -367,6 +381,12 @@ pub(crate) fn give_up(m: &M) {
 
 /// Gives a P that nobody holds to a resting worker; to the list if there is none.
 fn pass_on(p: &'static P) {
+    // A thief takes from the next slot only what its holder leaves there for long, and now there is none.
+    let next = p.take_next();
+    if !next.is_null() {
+        // SAFETY: nobody holds p but we, in the runtime.
+        unsafe { p.put(next) };
+    }
     let mut resting = RESTING.lock();
     if let Some((m, unkept)) = resting.pop_m() {
         drop(resting);
@@ -398,10 +418,9 @@ pub(crate) fn retire(m: &'static M) {
     }
     let_go(m).out.set(true);
     drop(resting);
-    if m.spinning.replace(false) {
-        let _ = SPIN.found();
-    }
-    if (moved || p.timers.earliest() != u64::MAX) && SPIN.submitted() {
+    // While we searched others kept quiet: the last searcher asks on their behalf.
+    let last = m.spinning.replace(false) && SPIN.found();
+    if (moved || last || p.timers.earliest() != u64::MAX) && SPIN.submitted() {
         call_worker(ptr::null());
     }
     sleep(m);

@@ -4,7 +4,7 @@
 //! depend on it (`[signal-quiet]`).
 
 use std::ptr;
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 
 use super::{SPIN, idle, inject, procs};
 use crate::futex::Event;
@@ -46,9 +46,13 @@ pub(crate) fn kick() {
     if now.saturating_sub(last) >= PAUSE_NANOS
         && LAST.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     {
+        KICKED.store(true, Ordering::Relaxed);
         EVENT.set();
     }
 }
+
+/// Somebody was kicked for.
+static KICKED: AtomicBool = AtomicBool::new(false);
 
 /// The thread.
 pub(crate) fn main() {
@@ -124,12 +128,12 @@ impl Turns {
         let mut call = false;
         let mut again = u64::MAX;
         let waiting = inject::len() > 0;
+        let mut kicked = KICKED.swap(false, Ordering::Relaxed);
+        let mut any_due = false;
         for i in 0..procs::ever() {
             let p = procs::get(i);
             let due = p.timers.earliest() <= now;
-            if due {
-                p.attend.store(true, Ordering::Relaxed);
-            }
+            any_due |= due;
             let wanted = waiting || due || p.has_work();
             call |= wanted;
             let m = p.m.load(Ordering::Acquire);
@@ -146,11 +150,17 @@ impl Turns {
                 p.ripe.store(true, Ordering::Relaxed);
             }
             if wanted && SPIN.idle() == 0 {
-                turn.act(m, p, now, age >= slice || ((due || waiting) && age >= min));
+                // A kick takes one P.
+                let kick = (due || std::mem::take(&mut kicked)) && age >= min;
+                turn.act(m, p, now, age >= slice || kick);
             }
             // The next age at which something is to be decided.
             let next = [min, 5 * min, slice / 2, slice].into_iter().find(|&at| at > age).unwrap_or(age + slice);
             again = again.min(turn.since + next);
+        }
+        if any_due {
+            // The P whose timer it is may be stuck.
+            idle::attend_all();
         }
         // Nobody was called when a goroutine was readied into a next slot (see `quiet`), or the call was late: here
         // at the latest somebody is.

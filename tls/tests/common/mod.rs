@@ -18,22 +18,12 @@ impl Slots {
         // SAFETY: a fresh anonymous mapping.
         let base = unsafe {
             let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-            let base = libc::mmap(
-                ptr::null_mut(),
-                bytes,
-                libc::PROT_READ | libc::PROT_WRITE,
-                flags,
-                -1,
-                0,
-            );
+            let base = libc::mmap(ptr::null_mut(), bytes, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0);
             assert_ne!(base, libc::MAP_FAILED);
             libc::madvise(base, bytes, libc::MADV_NOHUGEPAGE);
             base
         };
-        Self {
-            base: base.cast(),
-            each,
-        }
+        Self { base: base.cast(), each }
     }
 
     /// Lays a block on the slot.
@@ -42,11 +32,7 @@ impl Slots {
         let top = low.wrapping_add(self.each);
         // SAFETY: the slot is ours, and never unmapped.
         let tp = unsafe { model.lay(low, top) }?;
-        Ok(Block {
-            tp,
-            slot: low as usize..top as usize,
-            range: top as usize - model.size()..top as usize,
-        })
+        Ok(Block { tp, slot: low as usize..top as usize, range: top as usize - model.size()..top as usize })
     }
 }
 

@@ -1,0 +1,24 @@
+//! Everything in own mode: each goroutine has its own thread-locals.
+
+const SHARED: bool = false;
+
+mod common;
+
+#[path = "bodies/locals.rs"]
+mod locals;
+#[path = "bodies/lock.rs"]
+mod lock;
+#[path = "bodies/panics.rs"]
+mod panics;
+#[path = "bodies/park.rs"]
+mod park;
+#[path = "bodies/procs.rs"]
+mod procs;
+#[path = "bodies/scope.rs"]
+mod scope;
+#[path = "bodies/spawn.rs"]
+mod spawn;
+#[path = "bodies/stacks.rs"]
+mod stacks;
+#[path = "bodies/tls.rs"]
+mod tls;

@@ -1,0 +1,22 @@
+//! Everything in shared mode: thread-locals are the threads'.
+
+const SHARED: bool = true;
+
+mod common;
+
+#[path = "bodies/locals.rs"]
+mod locals;
+#[path = "bodies/lock.rs"]
+mod lock;
+#[path = "bodies/panics.rs"]
+mod panics;
+#[path = "bodies/park.rs"]
+mod park;
+#[path = "bodies/procs.rs"]
+mod procs;
+#[path = "bodies/scope.rs"]
+mod scope;
+#[path = "bodies/spawn.rs"]
+mod spawn;
+#[path = "bodies/stacks.rs"]
+mod stacks;

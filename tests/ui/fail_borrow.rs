@@ -1,0 +1,4 @@
+fn main() {
+    let local = 1;
+    gander::spawn(|| println!("{local}"));
+}
