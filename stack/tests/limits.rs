@@ -195,7 +195,8 @@ fn mappings_taken_by_others() {
         assert_eq!(census().built, built + 1);
         assert_eq!(census().mapped_guards, early.len() + late.len() + 1);
         let last = late.last().unwrap().limit();
-        assert_eq!(next.limit().addr() - last.addr(), (64 << 10) + (16 << 10));
+        // Usable, headroom, guard.
+        assert_eq!(next.limit().addr() - last.addr(), (64 << 10) + (8 << 10) + (16 << 10));
         for stack in early.iter().chain(&late).chain([&next]) {
             assert!(testing::readable(stack.limit().addr()) && testing::readable(stack.top().addr() - 4));
             assert!(!testing::readable(stack.limit().addr() - 4));
