@@ -63,7 +63,12 @@ impl Builder {
         self
     }
 
-    /// How long a goroutine may run while others wait: 100 µs at least; 10 ms where nothing is said.
+    /// Preempts goroutines: one that has run for so long (100 µs at least) while others wait has to give way,
+    /// wherever it is; and a worker that sleeps in a system call nobody announced loses its processor to the others.
+    /// Where nothing is said a goroutine runs until it pauses by itself.
+    ///
+    /// **Experimental**: the mechanism is there and passes this repository's tests, but not yet its torture. See
+    /// docs/preemption.md.
     pub fn slice(mut self, slice: std::time::Duration) -> Builder {
         let nanos = u64::try_from(slice.as_nanos()).unwrap_or(u64::MAX / 4).min(u64::MAX / 4);
         self.settings.slice_nanos = Some(nanos.max(crate::preempt::SHORTEST_SLICE_NANOS));

@@ -87,6 +87,8 @@ pub enum StartError {
     OwnThreadLocals(TlsError),
     /// A thread of the runtime could not be started.
     Thread(io::Error),
+    /// The signal for preemption cannot be had.
+    Signal(io::Error),
     /// More processors were asked for than there can be, or none.
     Procs(usize),
     /// The runtime runs already, with another setting that cannot be changed.
@@ -117,6 +119,7 @@ impl fmt::Display for StartError {
                 "cannot start a thread of the runtime: {error} (limits: RLIMIT_NPROC, kernel.threads-max, pids.max \
                  of the control group)"
             ),
+            StartError::Signal(error) => write!(f, "cannot use SIGURG for preemption: {error}"),
             StartError::Procs(asked) => {
                 write!(f, "{asked} processors asked for; there can be 1 to {}", crate::sched::procs::MAX_PROCS)
             }
@@ -133,7 +136,7 @@ impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             StartError::OwnThreadLocals(error) => Some(error),
-            StartError::Thread(error) => Some(error),
+            StartError::Thread(error) | StartError::Signal(error) => Some(error),
             StartError::Spawn(error) => Some(error),
             StartError::Conflict { .. } | StartError::Procs(_) | StartError::Forked => None,
         }

@@ -82,8 +82,8 @@ pub(crate) fn start(settings: &Settings) -> Result<(), StartError> {
     });
     asym::init();
     fault::install().map_err(StartError::Thread)?;
-    preempt::signal::install(libc::SIGURG).map_err(StartError::Thread)?;
     if let Some(nanos) = settings.slice_nanos {
+        preempt::signal::install(libc::SIGURG).map_err(StartError::Signal)?;
         preempt::set_slice(nanos);
     }
     // SAFETY: registers a handler that sets a flag.
@@ -133,6 +133,15 @@ fn agree(config: &Config, settings: &Settings) -> Result<(), StartError> {
             setting: "thread-locals",
             is: "each goroutine's own".into(),
             asked: "shared mode".into(),
+        });
+    }
+    if let Some(asked) = settings.slice_nanos
+        && preempt::slice() != Some(asked)
+    {
+        return Err(StartError::Conflict {
+            setting: "slice",
+            is: preempt::slice().map_or("none".into(), |nanos| format!("{nanos} ns")),
+            asked: format!("{asked} ns"),
         });
     }
     match settings.procs {

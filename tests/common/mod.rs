@@ -19,8 +19,16 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// Tests that need a number of processors hold it for writing, all others for reading.
 static PROCS: RwLock<()> = RwLock::new(());
 
-/// A builder in this binary's mode.
+/// A builder in this binary's mode; with `GANDER_TEST_SLICE_US` set, one that preempts.
 pub(crate) fn builder() -> Builder {
+    let builder = in_mode();
+    match std::env::var("GANDER_TEST_SLICE_US") {
+        Ok(micros) => builder.slice(Duration::from_micros(micros.parse().expect("a number of microseconds"))),
+        Err(_) => builder,
+    }
+}
+
+fn in_mode() -> Builder {
     if crate::SHARED {
         // SAFETY: the tests that run in this mode keep nothing of a thread's across a park; the others are compiled
         // into binaries of the other mode only.

@@ -30,10 +30,12 @@ use crate::g::{G, State};
 use crate::m::{self, M};
 use crate::sched::{idle, inject, janitor, procs};
 
-/// How long a goroutine may run while others wait, in nanoseconds.
-static SLICE: AtomicU64 = AtomicU64::new(DEFAULT_SLICE_NANOS);
+/// How long a goroutine may run while others wait, in nanoseconds; 0: for as long as it likes.
+///
+/// Preemption and rescue are asked for with `Builder::slice` until they have been through what issue 3 wants of them;
+/// then 10 ms becomes the default.
+static SLICE: AtomicU64 = AtomicU64::new(0);
 
-pub(crate) const DEFAULT_SLICE_NANOS: u64 = 10_000_000;
 /// The shortest slice: below this the machine does little else than preempt.
 pub(crate) const SHORTEST_SLICE_NANOS: u64 = 100_000;
 
@@ -44,8 +46,12 @@ const MIN_SLICE_NANOS: u64 = 200_000;
 pub(crate) static COUNT: AtomicU64 = AtomicU64::new(0);
 pub(crate) static NO_THREAD: AtomicU64 = AtomicU64::new(0);
 
-pub(crate) fn slice() -> u64 {
-    SLICE.load(Ordering::Relaxed)
+/// How long a goroutine may run while others wait; none: for as long as it likes.
+pub(crate) fn slice() -> Option<u64> {
+    match SLICE.load(Ordering::Relaxed) {
+        0 => None,
+        nanos => Some(nanos),
+    }
 }
 
 pub(crate) fn set_slice(nanos: u64) {
@@ -53,8 +59,8 @@ pub(crate) fn set_slice(nanos: u64) {
 }
 
 /// How long a goroutine runs before a wake-up may take its P.
-pub(crate) fn min_slice() -> u64 {
-    MIN_SLICE_NANOS.min(slice())
+pub(crate) fn min_slice(slice: u64) -> u64 {
+    MIN_SLICE_NANOS.min(slice)
 }
 
 /// Gives the P of `m` to the next goroutine and sleeps until the running goroutine `g` has one again. Called in the

@@ -41,6 +41,9 @@ pub(crate) fn kick() {
     /// One kick in so many nanoseconds, or a stream of wake-ups would do nothing but kick.
     const PAUSE_NANOS: u64 = 50_000;
     static LAST: AtomicU64 = AtomicU64::new(0);
+    if preempt::slice().is_none() {
+        return;
+    }
     let now = now();
     let last = LAST.load(Ordering::Relaxed);
     if now.saturating_sub(last) >= PAUSE_NANOS
@@ -124,7 +127,7 @@ impl Turns {
     fn look(&mut self, now: u64) -> u64 {
         /// The first pause; then it doubles.
         const SHORTEST_NANOS: u64 = 100_000;
-        let (min, slice) = (preempt::min_slice(), preempt::slice());
+        let slice = preempt::slice();
         let mut call = false;
         let mut again = u64::MAX;
         let waiting = inject::len() > 0;
@@ -138,25 +141,14 @@ impl Turns {
             call |= wanted;
             let m = p.m.load(Ordering::Acquire);
             // SAFETY: Ms are never freed.
-            let Some(m) = (unsafe { m.as_ref() }) else { continue };
-            let turn = &mut self.seen[i];
-            let tick = p.tick.load(Ordering::Relaxed);
-            if turn.tick != tick || !ptr::eq(turn.m, m) {
-                *turn = Turn { tick, m, since: now, looked: now, cpu: 0 };
-                continue;
+            if let (Some(slice), Some(m)) = (slice, unsafe { m.as_ref() }) {
+                let next = self.seen[i].watch(m, p, now, slice, wanted, due || kicked);
+                if let Some((next, took)) = next {
+                    again = again.min(next);
+                    // A kick takes one P.
+                    kicked &= !took;
+                }
             }
-            let age = now - turn.since;
-            if age >= min {
-                p.ripe.store(true, Ordering::Relaxed);
-            }
-            if wanted && SPIN.idle() == 0 {
-                // A kick takes one P.
-                let kick = (due || std::mem::take(&mut kicked)) && age >= min;
-                turn.act(m, p, now, age >= slice || kick);
-            }
-            // The next age at which something is to be decided.
-            let next = [min, 5 * min, slice / 2, slice].into_iter().find(|&at| at > age).unwrap_or(age + slice);
-            again = again.min(turn.since + next);
         }
         if any_due {
             // The P whose timer it is may be stuck.
@@ -164,15 +156,44 @@ impl Turns {
         }
         // Nobody was called when a goroutine was readied into a next slot (see `quiet`), or the call was late: here
         // at the latest somebody is.
-        if call && SPIN.submitted() {
+        let called = call && SPIN.submitted();
+        if called {
             idle::call_worker(ptr::null());
         }
-        self.pause = if call { SHORTEST_NANOS } else { (self.pause * 2).clamp(SHORTEST_NANOS, LONGEST_NANOS) };
-        again.min(now + self.pause.max(min)).max(now + min / 2)
+        self.pause = if called { SHORTEST_NANOS } else { (self.pause * 2).clamp(SHORTEST_NANOS, LONGEST_NANOS) };
+        again.min(now + self.pause).max(now + SHORTEST_NANOS / 2)
     }
 }
 
 impl Turn {
+    /// Looks at the turn of `p` on `m`, and ends it if it is over. Returns when something is to be decided next, and
+    /// whether the P was asked for; none if the turn is new.
+    fn watch(
+        &mut self,
+        m: &M,
+        p: &'static P,
+        now: u64,
+        slice: u64,
+        wanted: bool,
+        kick: bool,
+    ) -> Option<(u64, bool)> {
+        let tick = p.tick.load(Ordering::Relaxed);
+        if self.tick != tick || !ptr::eq(self.m, m) {
+            *self = Turn { tick, m, since: now, looked: now, cpu: 0 };
+            return None;
+        }
+        let (min, age) = (preempt::min_slice(slice), now - self.since);
+        if age >= min {
+            p.ripe.store(true, Ordering::Relaxed);
+        }
+        let kick = kick && age >= min;
+        if wanted && SPIN.idle() == 0 {
+            self.act(m, p, now, age >= slice || kick);
+        }
+        let next = [min, 5 * min, slice / 2, slice].into_iter().find(|&at| at > age).unwrap_or(age + slice);
+        Some((self.since + next, kick))
+    }
+
     /// Somebody waits for this P. `over`: and its goroutine has had its share.
     fn act(&mut self, m: &M, p: &'static P, now: u64, over: bool) {
         let tid = m.tid.load(Ordering::Relaxed);
