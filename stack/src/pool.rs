@@ -28,7 +28,7 @@ use crate::region::{Region, locked};
 use crate::{Class, Stack, StackError};
 
 /// Fresh slots made at once. A guard costs a microsecond: few enough that the first goroutine does not wait for many.
-const FRESH_BATCH: usize = 8;
+const FRESH_BATCH: usize = 16;
 
 pub(crate) const SHELVES: usize = 6;
 
@@ -190,6 +190,7 @@ impl Pool {
             let count = shelves.unused_into(&mut out[..batch]);
             drop(shelves);
             if count > 0 {
+                Stack::build_ahead(&out[..count]);
                 return self.build(&mut out[..count]);
             }
             self.grow()?;

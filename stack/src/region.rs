@@ -102,7 +102,14 @@ impl Region {
                 return Err(StackError::Regions { regions: index, reserved: *reserved });
             }
         };
-        let most = room.min(kernel::address_space_limit() / LIMIT_SHARE);
+        // The heap and threads need address space too: under a limit the last quarter is theirs, or what runs already
+        // would be the first to suffer.
+        let limit = kernel::address_space_limit();
+        let left = (limit / 4 * 3).saturating_sub(*reserved);
+        if left < layout.slot_bytes() {
+            return Err(StackError::AddressSpace { asked: layout.slot_bytes(), errno: libc::ENOMEM });
+        }
+        let most = room.min(left).min(limit / LIMIT_SHARE);
         let slots = (layout.next_slots(before) as usize).min(most / layout.slot_bytes()).max(1) as u32;
         let region = Region::reserve(index as u32, layout, slots)
             .map_err(|errno| StackError::AddressSpace { asked: layout.slot_bytes(), errno })?;
@@ -166,6 +173,24 @@ impl Region {
     ///
     /// Not all of it at once: where the kernel counts what could be written (`vm.overcommit_memory=2`, `RLIMIT_DATA`),
     /// that would be 20 GiB charged for the first stack.
+    /// Sets up the guards of slots side by side in one go, where that can be done; [`build`](Self::build) does the rest.
+    pub(crate) fn build_ahead(&self, first: u32, count: usize) {
+        let count = count.min(kernel::MARKED_MOST) as u32;
+        if self.guards != GuardKind::Marker || count < 2 || self.open_through(first + count - 1).is_err() {
+            return;
+        }
+        let mut guards = [const { 0..0 }; kernel::MARKED_MOST];
+        for (guard, slot) in guards.iter_mut().zip(first..first + count) {
+            *guard = self.layout.guard(slot);
+        }
+        // SAFETY: [one-owner] the pool has taken the slots off its shelves, nobody was ever told an address in them.
+        let marked = unsafe { self.memory.mark_all(&guards[..count as usize]) };
+        MARKED.fetch_add(marked, Relaxed);
+        for slot in first..first + marked as u32 {
+            self.slot(slot).state.fetch_or(GUARDED, Release);
+        }
+    }
+
     fn open_through(&self, slot: u32) -> Result<(), StackError> {
         if slot < self.opened.load(Acquire) {
             return Ok(());

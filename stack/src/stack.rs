@@ -172,6 +172,19 @@ impl Stack {
         self.region.build(self.word.slot())
     }
 
+    /// Prepares [`build`](Self::build) for stacks that lie side by side, as fresh ones do.
+    pub(crate) fn build_ahead(stacks: &[Option<Stack>]) {
+        let Some(Some(first)) = stacks.first() else { return };
+        let beside = stacks.iter().flatten().zip(first.word.slot()..).all(|(stack, slot)| {
+            core::ptr::eq(stack.region, first.region)
+                && stack.word.slot() == slot
+                && stack.entry().state.load(Relaxed) & GUARDED == 0
+        });
+        if beside {
+            first.region.build_ahead(first.word.slot(), stacks.len());
+        }
+    }
+
     /// Counts one use, and trims if it is time. By value, so that the handle stays in registers.
     #[inline]
     pub(crate) fn end_use(mut self) -> Stack {

@@ -12,7 +12,10 @@ static EVENT: Event = Event::new();
 static WANTED: AtomicBool = AtomicBool::new(false);
 
 /// Resting workers to keep in stock, so that nobody waits for a thread to be started.
-const STOCK: usize = 2;
+fn stock() -> usize {
+    // A preemption takes a spare worker at once, and the next one may be asked for before a thread is started.
+    if crate::preempt::slice().is_some() { 2 } else { 1 }
+}
 /// As many threads as Go allows.
 const MOST_WORKERS: usize = 10_000;
 /// Between two rounds of chores.
@@ -37,7 +40,7 @@ pub(crate) fn main() {
             std::thread::sleep(retry);
         }
         let wanted = WANTED.swap(false, Ordering::Acquire) || !retry.is_zero();
-        retry = if wanted || idle::spare() < STOCK { hire(retry) } else { Duration::ZERO };
+        retry = if wanted || idle::spare() < stock() { hire(retry) } else { Duration::ZERO };
         if now() >= round {
             round = now() + ROUND_NANOS;
             procs::follow_machine();
