@@ -109,7 +109,7 @@ impl Builder {
         unsafe { joinable(f, None, name, stack_size, Location::caller()) }
     }
 
-    /// Spawns a goroutine without a handle, as [`go`](crate::go) does.
+    /// Spawns a goroutine without a handle, as [`go`](crate::go()) does.
     ///
     /// # Errors
     ///

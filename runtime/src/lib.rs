@@ -5,7 +5,7 @@
 //! `switch.rs` (started and left), `park.rs` (waits), `entry.rs` (ends).
 //!
 //! This crate is gander's inside. Programs use the crate `gander`; its other rooms (channels, locks, sockets) use
-//! [`park`](mod@park), [`lock`], [`timer`].
+//! [`wait_if`], [`lock`], [`timer`].
 
 #![allow(unsafe_code, reason = "goroutines are shared by address between threads, under protocols of this crate")]
 
