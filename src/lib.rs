@@ -1,4 +1,49 @@
-//! Goroutines for Rust (work in progress: the crate documentation is written last).
+//! Goroutines for Rust: write code that blocks, run a million of it on a few threads.
+//!
+//! A goroutine is a function with a stack of its own. To the code in it, it is a thread: it has its own thread-locals,
+//! it may block, panic, recurse. To the machine it is a page or two of memory: when it waits, its worker thread goes on
+//! with the next goroutine.
+//!
+//! ```
+//! use gander::chan::bounded;
+//!
+//! let sum: u32 = gander::run(|| {
+//!     let (tx, rx) = bounded(0);
+//!     for numbers in [1..=10, 11..=20] {
+//!         let tx = tx.clone();
+//!         gander::go(move || numbers.for_each(|i| tx.send(i).unwrap()));
+//!     }
+//!     drop(tx);
+//!     rx.iter().sum()
+//! });
+//! assert_eq!(sum, 210);
+//! ```
+//!
+//! # Where things are
+//!
+//! | to | use |
+//! |---|---|
+//! | enter | [`run`], [`main`](macro@main), [`test`](macro@test), [`Builder::run`] |
+//! | start goroutines | [`go!`], [`go`](go()), [`spawn`], [`scope`], [`Builder::spawn`] |
+//! | exchange values | [`chan`] |
+//! | wait | [`JoinHandle::join`], [`sleep`], [`park`], [`yield_now`] |
+//! | block for long | [`blocking`] |
+//! | recurse deeply | [`stack`] |
+//! | have goroutine-local values | [`goroutine_local!`], or `thread_local!` in own mode |
+//! | end | return, panic, [`exit`] |
+//!
+//! Names and signatures are those of `std::thread` and crossbeam-channel wherever they have the thing.
+//!
+//! # Own and shared thread-locals
+//!
+//! By default each goroutine has its own thread-locals (*own mode*), so everything that is right on a thread is right on
+//! a goroutine, although it may go on on another thread after each wait. [`Builder::shared`] leaves thread-locals with
+//! the workers: leaner and faster, and an `unsafe` promise. The repository's `docs/soundness.md` says what rests on what.
+//!
+//! # The end
+//!
+//! Under [`main`](macro@main) the process ends when `main` returns; other goroutines are not waited for. A panic in a
+//! goroutine without a handle ends the process with code 2; so does a stack overflow, with a report.
 
 #![forbid(unsafe_code)]
 
@@ -20,7 +65,17 @@ pub mod __private {
     pub use gander_runtime::{main, test, test_unit};
 }
 
-/// Deep recursions.
+/// Deep recursions: going on on a larger stack.
+///
+/// A goroutine's stack ends at its limit ([`Builder::stack_size`], 1 MiB where nothing is said). Where the input decides
+/// how deep a recursion goes, call [`maybe_grow`](stack::maybe_grow) in it.
+///
+/// ```
+/// fn sum(n: u64) -> u64 {
+///     gander::stack::maybe_grow(32 << 10, 4 << 20, || if n == 0 { 0 } else { n + sum(n - 1) })
+/// }
+/// assert_eq!(gander::run(|| sum(100_000)), 5_000_050_000);
+/// ```
 pub mod stack {
     pub use gander_runtime::{grow, grow_to, maybe_grow, remaining};
 }
