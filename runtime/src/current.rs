@@ -75,6 +75,9 @@ pub fn park() {
     let Some(goroutine) = try_current() else {
         return std::thread::park();
     };
+    if goroutine.has_ended() {
+        return yield_now();
+    }
     let token: &Token = goroutine.token();
     if token.take() {
         return;
@@ -95,6 +98,9 @@ pub fn park_timeout(timeout: Duration) {
     let Some(goroutine) = try_current() else {
         return std::thread::park_timeout(timeout);
     };
+    if goroutine.has_ended() {
+        return sleep(timeout);
+    }
     let token: &Token = goroutine.token();
     if token.take() {
         return;

@@ -8,7 +8,7 @@ use std::cell::UnsafeCell;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::mem::MaybeUninit;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use crate::fatal::{self, Line};
 use crate::g::G;
@@ -25,6 +25,11 @@ const SIGNALS: [libc::c_int; 2] = [libc::SIGSEGV, libc::SIGBUS];
 
 /// Installs the handler. Called once.
 pub(crate) fn install() -> io::Result<()> {
+    // A start that failed later on and is tried again must not make our handler its own predecessor.
+    static DONE: AtomicBool = AtomicBool::new(false);
+    if DONE.swap(true, Ordering::AcqRel) {
+        return Ok(());
+    }
     for (i, signal) in SIGNALS.into_iter().enumerate() {
         // SAFETY: a zeroed sigaction is valid; the handler is async-signal-safe until it is sure that the process
         // ends; nobody reads `PREVIOUS` before the handler for this signal is in place.

@@ -47,7 +47,8 @@ impl Event {
         while self.set.load(Ordering::Acquire) == 0 {
             wait(&self.set, 0, None);
         }
-        self.set.store(0, Ordering::Relaxed);
+        // A read-modify-write: a set that comes now is seen with all that was before it, or stays.
+        self.set.swap(0, Ordering::Acquire);
     }
 
     /// Sleeps until set (true, and clears it) or until the clock shows `deadline` (false).
@@ -59,7 +60,8 @@ impl Event {
             }
             wait(&self.set, 0, Some(Duration::from_nanos(deadline - now)));
         }
-        self.set.store(0, Ordering::Relaxed);
+        // A read-modify-write: a set that comes now is seen with all that was before it, or stays.
+        self.set.swap(0, Ordering::Acquire);
         true
     }
 }

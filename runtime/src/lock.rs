@@ -1,6 +1,7 @@
 //! The runtime's own lock: a few instructions held, never across preemption, never across a switch but handed over.
 
 use std::cell::UnsafeCell;
+use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -115,7 +116,7 @@ impl<T> Lock<T> {
     #[inline(always)]
     pub fn lock(&self) -> Guard<'_, T> {
         self.raw.lock();
-        Guard { lock: self }
+        Guard { lock: self, not_send: PhantomData }
     }
 
     /// The lock without its value, to hand over at a park.
@@ -129,7 +130,12 @@ impl<T> Lock<T> {
 #[derive(Debug)]
 pub struct Guard<'a, T> {
     lock: &'a Lock<T>,
+    /// It holds off preemption of the worker it was made on: not to be sent.
+    not_send: PhantomData<*const ()>,
 }
+
+// SAFETY: through a shared guard one gets no more than a shared value.
+unsafe impl<T: Sync> Sync for Guard<'_, T> {}
 
 impl<'a, T> Guard<'a, T> {
     /// Keeps the lock held and forgets the guard: for handing the lock over at a park.

@@ -74,6 +74,10 @@ pub(crate) fn start(settings: &Settings) -> Result<(), StartError> {
         return agree(config, settings);
     }
     let own = if settings.shared { None } else { Some(Model::learn().map_err(StartError::OwnThreadLocals)?) };
+    if let Some(model) = own {
+        // A trimmed stack keeps its thread-local block, and what lies below it.
+        gander_stack::keep_at_least(model.size() + size_of::<G>() + 4096);
+    }
     let default_class = gander_stack::class_of(DEFAULT_STACK).map_err(|error| StartError::Spawn(error.into()))?;
     set_locals(match own {
         None => Locals::Shared,
@@ -177,20 +181,16 @@ impl Config {
         Ok((top.wrapping_sub(model.size()), laid))
     }
 
-    /// Tells a fresh goroutine and its thread-local block of each other. `epoch` is that of the goroutine before it
-    /// on this stack, if there was one.
-    pub(crate) fn set_locals(&self, g: &G, stack: &Stack, epoch: Option<u32>) {
+    /// Tells a fresh goroutine and its thread-local block of each other. `laid`: the block is older than this goroutine.
+    pub(crate) fn set_locals(&self, g: &G, stack: &Stack, laid: bool) {
         let Some(model) = self.own else { return };
         let pointer = stack.tag() as *mut u8;
         g.thread_pointer.set(pointer);
-        let now = model.epoch();
-        match epoch {
-            // Libraries were loaded since the block was made: their thread-locals lie in it uninitialised.
+        if laid && model.epoch() != 0 {
+            // Libraries were loaded since the start: their thread-locals may lie in the block uninitialised. What is
+            // initialised already stays.
             // SAFETY: the block was laid by this model, and nobody runs on it.
-            Some(before) if before != now => unsafe {
-                g.epoch.set(model.catch_up(ThreadPointer::from_raw(pointer), before));
-            },
-            _ => g.epoch.set(now),
+            unsafe { model.catch_up(ThreadPointer::from_raw(pointer), 0) };
         }
         // SAFETY: the block was laid and is nobody's but this goroutine's, which does not run yet; the current word
         // lies at this distance in every block.

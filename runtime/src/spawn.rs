@@ -1,6 +1,5 @@
 //! Making goroutines.
 
-use std::mem::ManuallyDrop;
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -32,19 +31,19 @@ pub(crate) trait Body {
 /// A goroutine without a handle.
 struct Detached<F> {
     ident: Ident,
-    f: ManuallyDrop<F>,
+    /// Taken when it runs.
+    f: Option<F>,
 }
 
 impl<F: FnOnce()> Body for Detached<F> {
-    const MOVED: usize = size_of::<F>();
+    const MOVED: usize = weight::<F>();
 
     fn ident(&mut self) -> &mut Ident {
         &mut self.ident
     }
 
     fn run(&mut self) {
-        // SAFETY: called once.
-        let f = unsafe { ManuallyDrop::take(&mut self.f) };
+        let f = self.f.take().expect("called once");
         if let Err(payload) = entry::run(f)
             && !entry::is_exit(&*payload)
         {
@@ -57,11 +56,12 @@ impl<F: FnOnce()> Body for Detached<F> {
 struct Joinable<F, T> {
     /// Taken at the end.
     packet: Option<Arc<Packet<T>>>,
-    f: ManuallyDrop<F>,
+    /// Taken when it runs.
+    f: Option<F>,
 }
 
 impl<F: FnOnce() -> T, T> Body for Joinable<F, T> {
-    const MOVED: usize = size_of::<F>() + size_of::<T>();
+    const MOVED: usize = weight::<F>() + weight::<T>();
 
     fn ident(&mut self) -> &mut Ident {
         let packet = self.packet.as_mut().expect("present until the end");
@@ -70,8 +70,7 @@ impl<F: FnOnce() -> T, T> Body for Joinable<F, T> {
     }
 
     fn run(&mut self) {
-        // SAFETY: called once.
-        let f = unsafe { ManuallyDrop::take(&mut self.f) };
+        let f = self.f.take().expect("called once");
         let result = entry::run(f);
         let packet = self.packet.take().expect("present until the end");
         packet.complete(result);
@@ -112,6 +111,11 @@ const LARGEST_SHARE: usize = 16;
 /// How often what it moves may be copied on the way, in an unoptimised build.
 const COPIES: usize = 16;
 
+/// What a value takes on a stack: its bytes, and what its alignment may leave empty.
+const fn weight<T>() -> usize {
+    size_of::<T>() + if align_of::<T>() > 64 { 2 * align_of::<T>() } else { 0 }
+}
+
 /// The class of stack for a body: the bytes asked for, or the default, are for what it calls; a large closure or
 /// result comes on top of that.
 fn class_for<B: Body>(config: &Config, stack_size: Option<usize>) -> Result<Class, SpawnError> {
@@ -149,12 +153,10 @@ unsafe fn launch<B: Body>(
         let at = g.cast::<u8>().sub(size_of::<B>()).map_addr(|at| at & !(align_of::<B>() - 1)).cast::<B>();
         let bottom = at.cast::<u8>().map_addr(|at| at & !(gander_arch::STACK_ALIGN - 1));
         at.write(body);
-        // A block that was laid has had a goroutine, whose header lay at this very place.
-        let epoch = laid.then(|| (*g).epoch.get());
         g.write(G::new(start::<B>, at.cast(), spawned_at));
         let g = &*g;
         *g.context.get() = gander_arch::init(bottom, entry::begin, std::ptr::from_ref(g).cast_mut().cast());
-        config.set_locals(g, &stack, epoch);
+        config.set_locals(g, &stack, laid);
         g.limit.set(stack.limit() as usize);
         g.stack.set(Some(stack));
         let m = m::current();
@@ -218,7 +220,7 @@ pub(crate) fn detached<F: FnOnce() + Send + 'static>(
 ) -> Result<(), SpawnError> {
     let config = runtime::running()?;
     let class = class_for::<Detached<F>>(config, stack_size)?;
-    let body = Detached { ident: Ident::new(name), f: ManuallyDrop::new(f) };
+    let body = Detached { ident: Ident::new(name), f: Some(f) };
     // SAFETY: 'static.
     unsafe { launch(body, class, config, spawned_at, |_| {}) }
 }
@@ -238,7 +240,7 @@ pub(crate) unsafe fn joinable<F: FnOnce() -> T, T>(
     let config = runtime::running()?;
     let class = class_for::<Joinable<F, T>>(config, stack_size)?;
     let packet = Arc::new(Packet::new(Ident::new(name), scope));
-    let body = Joinable { packet: Some(packet), f: ManuallyDrop::new(f) };
+    let body = Joinable { packet: Some(packet), f: Some(f) };
     let mut handle = None;
     // SAFETY: by contract.
     unsafe {

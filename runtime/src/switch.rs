@@ -97,11 +97,13 @@ pub(crate) unsafe fn land(message: usize, in_scheduler: bool) -> &'static M {
         AfterSwitch::Requeue(g) => unsafe {
             (*g).set_state(State::Runnable);
             m.p().put(g);
+            crate::sched::call_if_resting();
         },
         AfterSwitch::RequeueGlobal(g) => {
             // SAFETY: likewise.
             unsafe { (*g).set_state(State::Runnable) };
             crate::sched::inject::put_batch(&[g.cast_mut()]);
+            crate::sched::call_if_resting();
         }
         AfterSwitch::Park { g, commit, argument } => {
             // SAFETY: `commit` and its argument were given for this call; the parked frame they lie in is at rest
@@ -112,6 +114,7 @@ pub(crate) unsafe fn land(message: usize, in_scheduler: bool) -> &'static M {
                 unsafe {
                     (*g).set_state(State::Runnable);
                     m.p().put(g);
+                    crate::sched::call_if_resting();
                 }
             }
             // A timer may have been armed. The scheduler minds it when it knows whether this worker goes on.

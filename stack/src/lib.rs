@@ -71,7 +71,7 @@ pub use layout::{Class, class_of};
 pub use pool::{put, take};
 pub use region::GuardKind;
 pub use scavenge::{Scavenged, scavenge};
-pub use stack::Stack;
+pub use stack::{Stack, keep_at_least};
 
 /// Doors for this crate's own tests; no part of its promise.
 #[doc(hidden)]

@@ -4,11 +4,21 @@
 use core::fmt;
 use core::mem;
 use core::num::NonZeroU64;
+use core::sync::atomic::AtomicUsize;
 use core::sync::atomic::Ordering::Relaxed;
 
 use crate::layout::{ALWAYS_TRIMMED_ABOVE, Class, KEEP};
 use crate::region::{GUARDED, LIFE_SHIFT, Region, SHELVED, Slot};
 use crate::{Footprint, footprint, pool};
+
+/// What a trimmed stack keeps under its top.
+static KEPT: AtomicUsize = AtomicUsize::new(KEEP);
+
+/// From now on a trimmed stack keeps at least so many bytes under its top, where that is more than 16 KiB: for owners
+/// that keep something larger there from one use to the next.
+pub fn keep_at_least(bytes: usize) {
+    KEPT.fetch_max(bytes, Relaxed);
+}
 
 /// A stack, and the right to use it: `[one-owner]`.
 ///
@@ -203,7 +213,7 @@ impl Stack {
     /// Leaves it the pages that its next owner will want.
     #[cold]
     pub(crate) fn trimmed(mut self) -> Stack {
-        self.release_below(KEEP);
+        self.release_below(KEPT.load(Relaxed));
         self
     }
 

@@ -86,7 +86,8 @@ struct Inner {
 impl Goroutine {
     /// Its number.
     pub fn id(&self) -> GoroutineId {
-        GoroutineId(NonZeroU64::new(self.inner.id).expect("a goroutine's id is assigned before it can be asked"))
+        // The last destructors of a goroutine run without an identity.
+        GoroutineId(NonZeroU64::new(self.inner.id).unwrap_or(NonZeroU64::MAX))
     }
 
     /// Its name, if it was given one.
@@ -105,6 +106,11 @@ impl Goroutine {
             // SAFETY: the token had a task that parked on it, and has given it to us alone.
             unsafe { Task::from_bits(task).ready() }
         }
+    }
+
+    /// Whether this stands for goroutines that have given up their identity: they share it, so none can be unparked.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.inner.id == 0
     }
 
     pub(crate) fn token(&self) -> &Token {

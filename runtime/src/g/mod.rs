@@ -62,8 +62,6 @@ pub(crate) struct G {
     reason: AtomicU8,
     /// The lowest usable byte of the stack it runs on: of its own, or of the segment that `grow` gave it.
     pub(crate) limit: Cell<usize>,
-    /// The state of loaded libraries that its thread-local block was made for.
-    pub(crate) epoch: Cell<u32>,
     /// Its stack; taken by the far side of its last switch.
     pub(crate) stack: Cell<Option<Stack>>,
     /// Id, name and handle; lives as long as the goroutine.
@@ -88,7 +86,6 @@ impl G {
             state: AtomicU8::new(State::Runnable as u8),
             reason: AtomicU8::new(WaitReason::None as u8),
             limit: Cell::new(0),
-            epoch: Cell::new(0),
             stack: Cell::new(None),
             ident: Cell::new(ptr::null()),
             spawned_at,

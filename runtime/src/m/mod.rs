@@ -192,7 +192,10 @@ impl M {
 
     /// This worker gives up its P by itself, in the runtime, for a blocking call.
     pub(crate) fn detached(&self) {
-        self.attention.store(DETACHED, Ordering::Release);
+        // A thief may be at the bar: it finds us inside and lifts the bar, and must not lift this with it.
+        while self.attention.compare_exchange_weak(0, DETACHED, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+            std::thread::yield_now();
+        }
     }
 
     /// Bars the worker's entry to the runtime. None if somebody else does; else whether it is out of the runtime

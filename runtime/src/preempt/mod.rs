@@ -82,6 +82,7 @@ pub(crate) unsafe fn give_way(m: &'static M, g: &G) {
     COUNT.fetch_add(1, Ordering::Relaxed);
     // From here on another worker may find g and hand us its P: that waits in `handed` until we sleep.
     inject::put_preempted(g);
+    crate::sched::call_if_resting();
     idle::bequeath(m, heir);
     idle::await_p(m);
     m.handed_g.set(ptr::null());

@@ -244,7 +244,8 @@ pub(crate) fn release(m: &M) {
     drop(resting);
     // As `rest`: what was submitted before we said so, nobody else has seen.
     SPIN.rested(false);
-    if (inject::len() > 0 || p.has_work()) && SPIN.submitted() {
+    let waits = inject::len() > 0 || (0..procs::ever()).any(|i| procs::get(i).has_work());
+    if waits && SPIN.submitted() {
         call_worker(ptr::null());
     }
     sysmon::mind(p.timers.earliest());
@@ -279,7 +280,6 @@ pub(crate) fn rest(m: &'static M) {
     }
     resting.push_p(let_go(m));
     drop(resting);
-    m.armed.set(u64::MAX);
     let searched = m.spinning.replace(false);
     SPIN.rested(searched);
     // From here on whoever submits sees our P at rest; what was submitted before, we see.
@@ -289,6 +289,8 @@ pub(crate) fn rest(m: &'static M) {
     if searched {
         find::blame(m);
     }
+    // Whoever sleeps looks for the earliest timer.
+    m.armed.set(u64::MAX);
     sleep(m);
 }
 
@@ -326,6 +328,10 @@ fn sleep(m: &'static M) {
             KEPT.store(earliest, Ordering::Relaxed);
         }
         drop(resting);
+        // Who called between our P's coming to rest and ours found a P and no worker.
+        if inject::len() > 0 && SPIN.submitted() {
+            call_worker(ptr::null());
+        }
         if !keeps {
             m.wake.wait();
             return accept(m);
@@ -343,6 +349,8 @@ fn sleep(m: &'static M) {
         resting.remove_m(m);
         drop(resting);
         if take_idle(m) {
+            // What was armed meanwhile relied on us.
+            sysmon::mind(procs::next_timer_after(earliest));
             return;
         }
         // Every P is busy: sysmon sees to the timer, by taking one if need be.
@@ -368,6 +376,7 @@ pub(crate) fn hand_over(m: &'static M, bound: &M, g: &G) {
 
 /// Waits for the bound goroutine of this worker; the P goes to another worker meanwhile.
 pub(crate) fn await_bound(m: &M) -> *const G {
+    super::mind_timer(m);
     pass_on(let_go(m));
     m.wake.wait();
     accept(m);
@@ -381,6 +390,9 @@ pub(crate) fn give_up(m: &M) {
 
 /// Gives a P that nobody holds to a resting worker; to the list if there is none.
 fn pass_on(p: &'static P) {
+    if p.retired.load(Ordering::Relaxed) && put_out(p) {
+        return;
+    }
     // A thief takes from the next slot only what its holder leaves there for long, and now there is none.
     let next = p.take_next();
     if !next.is_null() {
@@ -397,6 +409,27 @@ fn pass_on(p: &'static P) {
     resting.push_p(p);
     drop(resting);
     janitor::want_worker();
+}
+
+/// Takes a retired P that nobody holds out of service. False if it is back in service.
+fn put_out(p: &P) -> bool {
+    // SAFETY: nobody holds p but we, in the runtime.
+    unsafe {
+        while let Some(g) = p.take() {
+            inject::put_batch(&[g.cast_mut()]);
+        }
+        (*p.stacks.get()).flush();
+    }
+    let resting = RESTING.lock();
+    if !p.retired.load(Ordering::Relaxed) {
+        return false;
+    }
+    p.out.set(true);
+    drop(resting);
+    if SPIN.submitted() {
+        call_worker(ptr::null());
+    }
+    true
 }
 
 /// Takes a retired P out of service: what it has goes to the global queue, its timers stay and are looked at by
@@ -462,6 +495,10 @@ pub(crate) fn set_service(count: usize) {
 /// sysmon asks whether it may sleep until woken: when every P rests (then a resting worker keeps the clock).
 pub(crate) fn sysmon_sleeps() -> bool {
     let mut resting = RESTING.lock();
-    resting.sysmon_asleep = SPIN.idle() as usize >= procs::in_service() && spare() > 0;
+    // A timer can outlive the last worker that looked for the earliest one: `release` rests a P without a worker.
+    resting.sysmon_asleep = SPIN.idle() as usize >= procs::in_service()
+        && spare() > 0
+        && kept() <= procs::earliest_timer()
+        && inject::len() == 0;
     resting.sysmon_asleep
 }

@@ -90,6 +90,14 @@ pub(crate) fn mind_timer(m: &M) {
     }
 }
 
+/// A goroutine was put into a queue: calls a worker if a P rests.
+#[inline(always)]
+pub(crate) fn call_if_resting() {
+    if SPIN.submitted() {
+        idle::call_worker(ptr::null());
+    }
+}
+
 /// Books the start of a goroutine on this worker.
 #[inline(always)]
 fn start(m: &M, g: &G) {
