@@ -141,7 +141,7 @@ impl Turns {
             call |= wanted;
             let m = p.m.load(Ordering::Acquire);
             // SAFETY: Ms are never freed.
-            if let (Some(slice), Some(m)) = (slice, unsafe { m.as_ref() }) {
+            if let Some(m) = unsafe { m.as_ref() } {
                 let next = self.seen[i].watch(m, p, now, slice, wanted, due || kicked);
                 if let Some((next, took)) = next {
                     again = again.min(next);
@@ -173,7 +173,7 @@ impl Turn {
         m: &M,
         p: &'static P,
         now: u64,
-        slice: u64,
+        slice: Option<u64>,
         wanted: bool,
         kick: bool,
     ) -> Option<(u64, bool)> {
@@ -182,13 +182,16 @@ impl Turn {
             *self = Turn { tick, m, since: now, looked: now, cpu: 0 };
             return None;
         }
+        // Without slices nobody is interrupted, but who sleeps in the kernel is noticed all the same.
+        let preempts = slice.is_some();
+        let slice = slice.unwrap_or(LONGEST_NANOS);
         let (min, age) = (preempt::min_slice(slice), now - self.since);
-        if age >= min {
+        if preempts && age >= min {
             p.ripe.store(true, Ordering::Relaxed);
         }
         let kick = kick && age >= min;
         if wanted && SPIN.idle() == 0 {
-            self.act(m, p, now, age >= slice || kick);
+            self.act(m, p, now, preempts && (age >= slice || kick));
         }
         let next = [min, 5 * min, slice / 2, slice].into_iter().find(|&at| at > age).unwrap_or(age + slice);
         Some((self.since + next, kick))
