@@ -189,10 +189,16 @@ impl From<u16> for Big {
 /// With one processor, a goroutine that others yield to has come to where it waits.
 #[test]
 fn chan_7_who_waits_is_served_in_order() {
+    if std::env::var_os("GANDER_TEST_SMALL").is_some() {
+        // An emulated worker is now and then so slow that it is taken for one that sleeps: then there are two.
+        return;
+    }
     let arrive = || (0..3).for_each(|_| gander_runtime::yield_now());
     watched(|| {
         run(|| {
             gander_runtime::set_procs(1);
+            // A processor that goes out of service does so at its goroutine's next pause.
+            gander_runtime::sleep(Duration::from_millis(5));
             for capacity in [0, 1, 3] {
                 let (s, r) = bounded(capacity);
                 (0..capacity).for_each(|i| s.send(i).unwrap());
