@@ -76,14 +76,22 @@ pub(crate) unsafe fn give_way(m: &'static M, g: &G) {
     let p = m.p();
     p.ripe.store(false, Ordering::Relaxed);
     let Some(heir) = find_heir(m) else { return };
+    COUNT.fetch_add(1, Ordering::Relaxed);
+    sleep_bound(m, g, || {
+        // From here on another worker may find g and hand us its P: that waits in `handed` until we sleep.
+        inject::put_preempted(g);
+        crate::sched::call_if_resting();
+        idle::bequeath(m, heir);
+    });
+}
+
+/// Sleeps in the middle of the running goroutine `g`, bound to this thread, until a P is handed to `m` for it. `queue`
+/// puts `g` where others find it.
+fn sleep_bound(m: &M, g: &G, queue: impl FnOnce()) {
     let locked = !g.bound().is_null();
     g.bound.store(ptr::from_ref(m).cast_mut(), Ordering::Relaxed);
     g.set_state(State::Runnable);
-    COUNT.fetch_add(1, Ordering::Relaxed);
-    // From here on another worker may find g and hand us its P: that waits in `handed` until we sleep.
-    inject::put_preempted(g);
-    crate::sched::call_if_resting();
-    idle::bequeath(m, heir);
+    queue();
     idle::await_p(m);
     m.handed_g.set(ptr::null());
     if !locked {

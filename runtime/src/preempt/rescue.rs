@@ -7,10 +7,9 @@
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::g::State;
 use crate::m::{self, M};
 use crate::p::P;
-use crate::sched::{SPIN, idle, inject};
+use crate::sched::{self, idle, inject};
 
 /// Rescues since the start.
 pub(crate) static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -78,19 +77,8 @@ pub(crate) fn reacquire(m: &'static M) {
     let g = m::current_g();
     // SAFETY: the running G is alive.
     let g = unsafe { &*g };
-    let locked = !g.bound().is_null();
-    g.bound.store(ptr::from_ref(m).cast_mut(), Ordering::Relaxed);
-    g.set_state(State::Runnable);
-    inject::put_batch(&[ptr::from_ref(g).cast_mut()]);
-    if SPIN.submitted() {
-        idle::call_worker(ptr::null());
-    }
-    idle::await_p(m);
-    m.handed_g.set(ptr::null());
-    if !locked {
-        g.bound.store(ptr::null_mut(), Ordering::Relaxed);
-    }
-    g.set_state(State::Running);
-    let p = m.p();
-    p.tick.store(p.tick.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    super::sleep_bound(m, g, || {
+        inject::put_batch(&[ptr::from_ref(g).cast_mut()]);
+        sched::call_if_resting();
+    });
 }

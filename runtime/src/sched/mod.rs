@@ -41,7 +41,7 @@ impl Stats {
 
 /// Every so many switches a worker looks at the global queue and the timers first, so that a pair of goroutines
 /// that wake each other cannot keep the rest waiting.
-const FAIRNESS: u32 = 61;
+pub(crate) const FAIRNESS: u32 = 61;
 
 /// The loop of a worker, on its thread's own stack. Returns when the thread shall end.
 pub(crate) fn work(m: &'static M) {
