@@ -78,6 +78,9 @@ pub(crate) fn start(settings: &Settings) -> Result<(), StartError> {
         // A trimmed stack keeps its thread-local block, and what lies below it.
         gander_stack::keep_at_least(model.size() + size_of::<G>() + 4096);
     }
+    /// What the first frames of about every goroutine take.
+    const FIRST_FRAMES: usize = 1024;
+    gander_stack::touched_first(own.map_or(0, Model::size) + size_of::<G>() + FIRST_FRAMES);
     let default_class = gander_stack::class_of(DEFAULT_STACK).map_err(|error| StartError::Spawn(error.into()))?;
     set_locals(match own {
         None => Locals::Shared,

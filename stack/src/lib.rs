@@ -69,7 +69,7 @@ pub use error::StackError;
 pub use fault::{Place, locate};
 pub use layout::{Class, class_of};
 pub use pool::{put, take};
-pub use region::GuardKind;
+pub use region::{GuardKind, touched_first};
 pub use scavenge::{Scavenged, scavenge};
 pub use stack::{Stack, keep_at_least};
 
