@@ -85,7 +85,9 @@ impl Builder {
     ///   that parks the goroutine (a `Ref` of a thread-local `RefCell`, std's `MutexGuard` and `StdoutLock`, an
     ///   entered tracing span, an `Rc` cloned out of a thread-local, …), and
     /// * no function both parks and touches the same thread-local before and after (the compiler may remember its
-    ///   address, see docs/soundness.md).
+    ///   address, see docs/soundness.md), and
+    /// * wherever a goroutine parks the floating-point control words are the defaults. (Rust asks for that anyway; a C
+    ///   function that calls `fesetround` and then calls back would break it. Own mode keeps them for each goroutine.)
     ///
     /// A goroutine may go on on another thread wherever it parks.
     pub unsafe fn shared(mut self) -> Builder {
