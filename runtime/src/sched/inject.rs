@@ -1,12 +1,15 @@
 //! The global queue: goroutines made ready outside any P, what overflows a ring, and those that were preempted.
 //!
-//! Lists linked through the goroutines themselves under a lock, not crossbeam-queue: that one allocates as it grows,
+//! Lists that lie in the goroutines themselves, under a lock, not crossbeam-queue: that one allocates as it grows,
 //! and inside the runtime nothing may (a preempted goroutine can hold malloc's lock, and only the runtime can resume
 //! it). It also takes a whole batch in one step.
 //!
 //! Preempted goroutines have a list of their own, which is served after the other: they have had a slice, and
 //! whoever was just made ready is not to wait behind all of them. Now and then it is served first.
 
+use std::cell::{Cell, UnsafeCell};
+use std::mem::MaybeUninit;
+use std::ops::Range;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -14,9 +17,36 @@ use crate::g::G;
 use crate::lock::Lock;
 use crate::p::P;
 
+/// Goroutines in order of arrival, in groups of up to eight: the first of a group leads it and carries the others'
+/// addresses. A list from goroutine to goroutine would wait for the memory at each of them when there are many: this one
+/// waits once for eight.
+///
+/// ```text
+///   front: what is left of the group that was opened last
+///   first ─► leader ─next─► leader ─next─► leader ◄─ last
+///            followers      followers      followers
+/// ```
 struct List {
+    front: [*const G; FOLLOWERS],
+    /// Where in `front` the rest begins and ends.
+    rest: Range<usize>,
     first: *const G,
     last: *const G,
+}
+
+/// As many addresses as make a cache line with their number.
+const FOLLOWERS: usize = 7;
+
+/// What a leader carries. `[one-owner]` The list's, while the leader is in one.
+pub(crate) struct Group {
+    count: Cell<usize>,
+    followers: UnsafeCell<[MaybeUninit<*const G>; FOLLOWERS]>,
+}
+
+impl Group {
+    pub(crate) const fn new() -> Group {
+        Group { count: Cell::new(0), followers: UnsafeCell::new([MaybeUninit::uninit(); FOLLOWERS]) }
+    }
 }
 
 struct Lists {
@@ -38,25 +68,45 @@ static LEN: AtomicUsize = AtomicUsize::new(0);
 
 impl List {
     const fn new() -> List {
-        List { first: ptr::null(), last: ptr::null() }
+        List { front: [ptr::null(); FOLLOWERS], rest: 0..0, first: ptr::null(), last: ptr::null() }
     }
 
-    /// Adds a chain at the end.
-    fn append(&mut self, first: *const G, last: *const G) {
-        if self.first.is_null() {
-            self.first = first;
-        } else {
-            // SAFETY: the last goroutine of the list is the list's.
-            unsafe { (*self.last).next.set(first) };
+    /// Adds one at the end: to the last group, or as the leader of a new one.
+    fn push(&mut self, g: *const G) {
+        // SAFETY: g is handed over, and what is in the list is the list's; used under its lock.
+        unsafe {
+            if !self.first.is_null() {
+                let group = &(*self.last).group;
+                let count = group.count.get();
+                if count < FOLLOWERS {
+                    (*group.followers.get())[count].write(g);
+                    group.count.set(count + 1);
+                    return;
+                }
+                (*self.last).next.set(g);
+            } else {
+                self.first = g;
+            }
+            (*g).group.count.set(0);
+            (*g).next.set(ptr::null());
         }
-        self.last = last;
+        self.last = g;
     }
 
     fn pop(&mut self) -> Option<*const G> {
+        if let Some(at) = self.rest.next() {
+            return Some(self.front[at]);
+        }
         // SAFETY: the goroutines of the list are the list's.
-        let first = unsafe { self.first.as_ref() }?;
-        self.first = first.next.replace(ptr::null());
-        Some(first)
+        let leader = unsafe { self.first.as_ref() }?;
+        self.first = leader.next.replace(ptr::null());
+        crate::g::prefetch(self.first);
+        self.rest = 0..leader.group.count.get();
+        for at in self.rest.clone() {
+            // SAFETY: the first `count` were written.
+            self.front[at] = unsafe { (*leader.group.followers.get())[at].assume_init() };
+        }
+        Some(leader)
     }
 }
 
@@ -68,26 +118,20 @@ pub(crate) fn len() -> usize {
 
 /// Adds goroutines at the end, in order. The caller hands them over, and calls a worker where that is needed.
 pub(crate) fn put_batch(batch: &[*mut G]) {
-    let Some((&first, rest)) = batch.split_first() else { return };
-    let mut last: *const G = first;
-    // SAFETY: the goroutines are the caller's to hand over; their links are ours now.
-    unsafe {
-        for &g in rest {
-            (*last).next.set(g);
-            last = g;
-        }
-        (*last).next.set(ptr::null());
+    if batch.is_empty() {
+        return;
     }
     let mut lists = LISTS.lock();
-    lists.ready.append(first, last);
+    for &g in batch {
+        lists.ready.push(g);
+    }
     LEN.store(LEN.load(Ordering::Relaxed) + batch.len(), Ordering::Relaxed);
 }
 
 /// Adds a goroutine that has had its slice.
 pub(crate) fn put_preempted(g: &G) {
-    g.next.set(ptr::null());
     let mut lists = LISTS.lock();
-    lists.preempted.append(g, g);
+    lists.preempted.push(g);
     LEN.store(LEN.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
 }
 
