@@ -1,13 +1,15 @@
 //! Announced blocking calls.
 
 use crate::m;
+use crate::preempt::rescue;
 use crate::sched::idle;
 
 /// Runs `f`, which may block the thread for long (a system call, a C library, a computation that is best not
 /// interrupted), without keeping a processor from the other goroutines meanwhile. On an ordinary thread it only
 /// calls `f`.
 ///
-/// A blocking call that is not announced is noticed too, after some milliseconds; this way nobody waits for that.
+/// A blocking call that is not announced is noticed too, after some milliseconds; this way nobody waits for that. And
+/// what is announced may compute for as long as it likes, beside the processors that run goroutines.
 ///
 /// # Blocking
 ///
@@ -30,7 +32,8 @@ pub fn blocking<R>(f: impl FnOnce() -> R) -> R {
     let Some(m) = m::current() else { return f() };
     m.enter();
     idle::release(m);
-    m.detached();
+    m.seat.announce();
+    rescue::announced();
     m.leave_quietly();
     let _back = Back;
     f()

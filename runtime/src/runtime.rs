@@ -18,7 +18,10 @@ use crate::{asym, fault, m, preempt};
 pub(crate) struct Settings {
     pub(crate) procs: Option<usize>,
     pub(crate) shared: bool,
+    /// 0: nobody is preempted.
     pub(crate) slice_nanos: Option<u64>,
+    pub(crate) signal: Option<libc::c_int>,
+    pub(crate) max_threads: Option<usize>,
 }
 
 impl Settings {
@@ -28,6 +31,10 @@ impl Settings {
             Some("procs")
         } else if self.slice_nanos.is_some() {
             Some("slice")
+        } else if self.signal.is_some() {
+            Some("preempt_signal")
+        } else if self.max_threads.is_some() {
+            Some("max_threads")
         } else if self.shared {
             Some("shared")
         } else {
@@ -69,6 +76,9 @@ pub(crate) fn start(settings: &Settings) -> Result<(), StartError> {
     {
         return Err(StartError::Procs(asked));
     }
+    if settings.max_threads == Some(0) {
+        return Err(StartError::MaxThreads);
+    }
     let _one = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(config) = CONFIG.get() {
         return agree(config, settings);
@@ -89,9 +99,15 @@ pub(crate) fn start(settings: &Settings) -> Result<(), StartError> {
     });
     asym::init();
     fault::install().map_err(StartError::Thread)?;
-    if let Some(nanos) = settings.slice_nanos {
-        preempt::signal::install(libc::SIGURG).map_err(StartError::Signal)?;
-        preempt::set_slice(nanos);
+    let slice = settings.slice_nanos.unwrap_or(preempt::DEFAULT_SLICE_NANOS);
+    if slice != 0 {
+        let signal = settings.signal.unwrap_or(preempt::signal::DEFAULT);
+        preempt::signal::install(signal, settings.signal.is_some())
+            .map_err(|error| StartError::Signal { signal, error })?;
+        preempt::set_slice(slice);
+    }
+    if let Some(most) = settings.max_threads {
+        janitor::set_cap(most);
     }
     // SAFETY: registers a handler that sets a flag.
     unsafe {
@@ -142,13 +158,30 @@ fn agree(config: &Config, settings: &Settings) -> Result<(), StartError> {
             asked: "shared mode".into(),
         });
     }
+    let text = |nanos: u64| match nanos {
+        0 => "never over".to_string(),
+        nanos => format!("{nanos} ns"),
+    };
+    let slice = preempt::slice().unwrap_or(0);
     if let Some(asked) = settings.slice_nanos
-        && preempt::slice() != Some(asked)
+        && asked != slice
+    {
+        return Err(StartError::Conflict { setting: "slice", is: text(slice), asked: text(asked) });
+    }
+    if let Some(asked) = settings.signal
+        && let is = preempt::signal::number()
+        && is != Some(asked)
+    {
+        let is = is.map_or("none".to_string(), |signal| signal.to_string());
+        return Err(StartError::Conflict { setting: "preempt_signal", is, asked: asked.to_string() });
+    }
+    if let Some(asked) = settings.max_threads
+        && asked != janitor::cap()
     {
         return Err(StartError::Conflict {
-            setting: "slice",
-            is: preempt::slice().map_or("none".into(), |nanos| format!("{nanos} ns")),
-            asked: format!("{asked} ns"),
+            setting: "max_threads",
+            is: janitor::cap().to_string(),
+            asked: asked.to_string(),
         });
     }
     match settings.procs {

@@ -18,7 +18,7 @@ pub(crate) mod reason;
 use std::cell::{Cell, UnsafeCell};
 use std::panic::Location;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, Ordering};
 
 use gander_arch::Context;
 use gander_stack::Stack;
@@ -72,6 +72,8 @@ pub(crate) struct G {
     pub(crate) bound: AtomicPtr<M>,
     /// How many `lock_os_thread` are open.
     pub(crate) locks: Cell<u32>,
+    /// How often it holds preemption off. Its own; an atomic because a signal handler looks at it.
+    pub(crate) holds: AtomicU32,
     state: AtomicU8,
     reason: AtomicU8,
     /// The lowest usable byte of the stack it runs on: of its own, or of the segment that `grow` gave it.
@@ -100,6 +102,7 @@ impl G {
             group: Group::new(),
             bound: AtomicPtr::new(ptr::null_mut()),
             locks: Cell::new(0),
+            holds: AtomicU32::new(0),
             state: AtomicU8::new(State::Runnable as u8),
             reason: AtomicU8::new(WaitReason::None as u8),
             limit: Cell::new(0),

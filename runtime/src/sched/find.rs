@@ -202,7 +202,7 @@ impl Watch {
                 // SAFETY: Ms are never freed.
                 let holder = unsafe { holder.as_ref() }?;
                 // While seized, the private part of its P is ours.
-                let taken = holder.seize(victim, || victim.take_next())?;
+                let taken = holder.seat.seize(victim, || victim.take_next())?;
                 return (!taken.is_null()).then_some(taken);
             }
         } else if self.victim.is_null() && !next.is_null() {
