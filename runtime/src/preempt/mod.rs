@@ -90,7 +90,7 @@ pub(crate) unsafe fn give_way(m: &'static M, g: &G) {
 fn sleep_bound(m: &M, g: &G, queue: impl FnOnce()) {
     let locked = !g.bound().is_null();
     g.bound.store(ptr::from_ref(m).cast_mut(), Ordering::Relaxed);
-    g.set_state(State::Runnable);
+    g.set_state(State::Preempted);
     queue();
     idle::await_p(m);
     m.handed_g.set(ptr::null());

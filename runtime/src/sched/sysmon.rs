@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 
 use super::{SPIN, idle, inject, procs};
 use crate::futex::Event;
+use crate::inspect::clock;
 use crate::m::M;
 use crate::p::P;
 use crate::preempt::{self, rescue, signal};
@@ -67,6 +68,7 @@ pub(crate) fn main() {
             EVENT.wait();
         }
         let start = now();
+        clock::set(start);
         let look_again = turns.look(start);
         WAKES_AT.store(look_again, Ordering::Relaxed);
         fence(Ordering::SeqCst);
