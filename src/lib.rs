@@ -30,6 +30,7 @@
 //! | block for long | [`blocking`] |
 //! | recurse deeply | [`stack`] |
 //! | have goroutine-local values | [`goroutine_local!`], or `thread_local!` in own mode |
+//! | look inside | [`inspect`], [`stats`](stats()) |
 //! | end | return, panic, [`exit`] |
 //!
 //! Names and signatures are those of `std::thread` and crossbeam-channel wherever they have the thing.
@@ -59,6 +60,25 @@ pub use gander_runtime::{
 pub mod chan {
     pub use gander_chan::*;
 }
+
+/// Looking inside: what is every goroutine doing, and how much is there of everything.
+///
+/// ```
+/// gander::run(|| {
+///     let (tx, rx) = gander::chan::bounded::<()>(0);
+///     let worker = gander::spawn(move || rx.recv());
+///     while gander::inspect::goroutines().iter().all(|g| g.state.to_string() != "chan receive") {
+///         gander::yield_now();
+///     }
+///     assert_eq!(gander::stats().goroutines.total, 2);
+///     drop(tx);
+///     assert!(worker.join().unwrap().is_err());
+/// });
+/// ```
+pub mod inspect {
+    pub use gander_runtime::inspect::*;
+}
+pub use gander_runtime::inspect::stats;
 
 #[doc(hidden)]
 pub mod __private {

@@ -1,5 +1,6 @@
 //! Announced blocking calls.
 
+use crate::g::reason::WaitReason;
 use crate::m;
 use crate::preempt::rescue;
 use crate::sched::idle;
@@ -26,11 +27,17 @@ pub fn blocking<R>(f: impl FnOnce() -> R) -> R {
     impl Drop for Back {
         fn drop(&mut self) {
             m::hold_preemption();
+            // SAFETY: the running goroutine is alive; a forked child has none.
+            if let Some(g) = unsafe { m::current_g().as_ref() } {
+                g.set_reason(WaitReason::None);
+            }
             m::release_preemption();
         }
     }
     let Some(m) = m::current() else { return f() };
     m.enter();
+    // SAFETY: the running goroutine is alive.
+    unsafe { (*m::current_g()).set_blocking() };
     idle::release(m);
     m.seat.announce();
     rescue::announced();

@@ -22,6 +22,7 @@ mod fault;
 mod futex;
 mod g;
 mod grow;
+pub mod inspect;
 mod join;
 pub mod lock;
 mod m;

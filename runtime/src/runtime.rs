@@ -8,7 +8,8 @@ use gander_stack::{Class, Stack};
 use gander_tls::{Model, ThreadPointer};
 
 use crate::error::{SpawnError, StartError};
-use crate::g::G;
+use crate::g::{G, State};
+use crate::inspect::schedtrace;
 use crate::sched::{janitor, procs, sysmon};
 use crate::switch::{Locals, set_locals};
 use crate::{asym, fault, m, preempt};
@@ -136,10 +137,11 @@ fn start_threads() -> io::Result<()> {
     // One worker must be there, or nothing would ever run; the janitor makes the others.
     m::start_thread()?;
     thread("gander-sysmon", sysmon::main)?;
-    thread("gander-janitor", janitor::main)
+    thread("gander-janitor", janitor::main)?;
+    schedtrace::start()
 }
 
-fn thread(name: &str, main: fn()) -> io::Result<()> {
+pub(crate) fn thread(name: &str, main: impl FnOnce() + Send + 'static) -> io::Result<()> {
     std::thread::Builder::new().name(name.into()).spawn(main).map(drop)
 }
 
@@ -207,9 +209,14 @@ impl Config {
     /// whether they lay there before.
     pub(crate) fn lay_locals(&self, stack: &Stack) -> Result<(*mut u8, bool), SpawnError> {
         let Some(model) = self.own else { return Ok((stack.top(), false)) };
-        let top = model_top(model, stack);
+        let top = model_top(model, stack.top());
         let laid = stack.tag() != 0;
         if !laid {
+            // Before there was a runtime somebody may have recursed here. The tag says that there is a header now.
+            // SAFETY: [one-owner] the stack is ours, and nothing lies on it yet.
+            unsafe {
+                (*header_under(top.wrapping_sub(model.size()))).state.store(State::Dead as u8, Ordering::Relaxed)
+            };
             // SAFETY: [one-owner] the stack is ours, and nothing lies on it yet.
             let pointer = unsafe { model.lay(stack.limit(), top)? };
             stack.set_tag(pointer.as_ptr() as usize);
@@ -243,16 +250,36 @@ impl Config {
     }
 }
 
-/// Where frames begin on a stack of the pool: below the thread-local block, if it has one.
+/// Where frames begin on a stack of the pool that is not for a goroutine of its own: below the places of the
+/// thread-local block and the header. `[header-place]`
 pub(crate) fn frames_top(stack: &Stack) -> *mut u8 {
-    match CONFIG.get().and_then(|config| config.own) {
-        Some(model) if stack.tag() != 0 => model_top(model, stack).wrapping_sub(model.size()),
-        _ => stack.top(),
-    }
+    let top = match CONFIG.get().and_then(|config| config.own) {
+        Some(model) => model_top(model, stack.top()).wrapping_sub(model.size()),
+        None => stack.top(),
+    };
+    header_under(top).cast()
 }
 
-fn model_top(model: &Model, stack: &Stack) -> *mut u8 {
-    stack.top().map_addr(|at| at & !(model.align() - 1))
+fn model_top(model: &Model, top: *mut u8) -> *mut u8 {
+    top.map_addr(|at| at & !(model.align() - 1))
+}
+
+/// Where the header of a goroutine lies, under the top of its stack or under the thread-local block there.
+///
+/// `[header-place]` On a stack of the pool nothing but a header is ever written to this place. (Before the runtime
+/// starts, own mode's place is not known; `lay_locals` clears it.)
+pub(crate) fn header_under(top: *mut u8) -> *mut G {
+    top.wrapping_sub(size_of::<G>()).map_addr(|at| at & !(align_of::<G>().max(64) - 1)).cast()
+}
+
+/// The place of the header on a stack that somebody has; none if there is none.
+pub(crate) fn header_on(place: &gander_stack::Place) -> Option<*const G> {
+    let top = std::ptr::with_exposed_provenance_mut(place.top);
+    match CONFIG.get()?.own {
+        Some(_) if place.tag == 0 => None,
+        Some(model) => Some(header_under(model_top(model, top).wrapping_sub(model.size())).cast_const()),
+        None => Some(header_under(top).cast_const()),
+    }
 }
 
 /// The main goroutine called `exit`: the others go on, and the process with them, as in Go.

@@ -66,7 +66,7 @@ mod stack;
 pub use cache::Cache;
 pub use census::{Census, Footprint, census, footprint, resident};
 pub use error::StackError;
-pub use fault::{Place, locate};
+pub use fault::{Place, in_use, locate};
 pub use layout::{Class, class_of};
 pub use pool::{put, take};
 pub use region::{GuardKind, touched_first};

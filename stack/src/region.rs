@@ -93,6 +93,8 @@ pub(crate) struct Region {
     /// The slots below this are readable and writable, where guards are markers.
     opened: AtomicU32,
     opening: Mutex<()>,
+    /// No slot from this one on has a guard.
+    reached: AtomicU32,
 }
 
 impl Region {
@@ -134,7 +136,8 @@ impl Region {
                 Ok((memory, table)) => {
                     let guards = kind_of_guards(&memory, &layout);
                     let (opened, opening) = (AtomicU32::new(0), Mutex::new(()));
-                    return Ok(Region { index, layout, memory, table, guards, opened, opening });
+                    let reached = AtomicU32::new(0);
+                    return Ok(Region { index, layout, memory, table, guards, opened, opening, reached });
                 }
                 Err(errno) if slots == 1 => return Err(errno),
                 Err(_) => slots /= 2,
@@ -161,8 +164,13 @@ impl Region {
             // Here nothing is opened ahead: the guard is what stays closed.
             GuardKind::Mapping => self.map_guard(|| self.memory.open(self.layout.usable(slot)))?,
         }
-        self.slot(slot).state.fetch_or(GUARDED, Release);
+        self.set_guarded(slot);
         Ok(())
+    }
+
+    fn set_guarded(&self, slot: u32) {
+        self.slot(slot).state.fetch_or(GUARDED, Release);
+        self.reached.fetch_max(slot + 1, Release);
     }
 
     /// Does what costs two mappings, if there are two to spare.
@@ -194,9 +202,7 @@ impl Region {
         // SAFETY: [one-owner] the pool has taken the slots off its shelves, nobody was ever told an address in them.
         let marked = unsafe { self.memory.mark_all(&guards[..count as usize]) };
         MARKED.fetch_add(marked, Relaxed);
-        for slot in first..first + marked as u32 {
-            self.slot(slot).state.fetch_or(GUARDED, Release);
-        }
+        (first..first + marked as u32).for_each(|slot| self.set_guarded(slot));
         let touched = TOUCHED_FIRST.load(Relaxed);
         if touched > 0 && first >= POPULATED_FROM {
             let tops = each(&|slot| self.layout.upmost(slot, touched));
@@ -247,6 +253,11 @@ impl Region {
     /// How many slots there are.
     pub(crate) fn slots(&self) -> u32 {
         self.table.len() as u32
+    }
+
+    /// The slots among which are all that were ever handed out. Async-signal-safe.
+    pub(crate) fn reached(&self) -> core::ops::Range<u32> {
+        0..self.reached.load(Acquire)
     }
 
     pub(crate) fn slot(&self, slot: u32) -> &Slot {

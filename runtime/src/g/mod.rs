@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, Ordering};
 use gander_arch::Context;
 use gander_stack::Stack;
 
+use crate::inspect::clock;
 use crate::m::M;
 use crate::sched::inject::Group;
 use handle::Ident;
@@ -32,17 +33,34 @@ use reason::WaitReason;
 ///
 /// | state | on a stack of its own | who holds the G | who changes it |
 /// |---|---|---|---|
+/// | `Dead` | over, or not begun | the M it ended on, or whoever makes it | `launch`, when the header is whole |
 /// | `Runnable` | at rest | one queue | whoever takes it off the queue |
 /// | `Running` | running | its M | itself |
 /// | `Waiting` | at rest, or leaving | whoever will ready it: a wait node, a timer, a token | that one, once |
-/// | `Dead` | over | the M it ended on, for a moment | |
+/// | `Preempted` | in the middle of anything, on its thread | one queue | itself, when its thread has a P again |
+///
+/// `Dead` is zero: a stack that never had a goroutine, or whose pages were given back, reads as one without
+/// (`inspect/registry.rs`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum State {
+    Dead,
     Runnable,
     Running,
     Waiting,
-    Dead,
+    Preempted,
+}
+
+impl State {
+    pub(crate) fn of_bits(bits: u8) -> State {
+        match bits {
+            1 => State::Runnable,
+            2 => State::Running,
+            3 => State::Waiting,
+            4 => State::Preempted,
+            _ => State::Dead,
+        }
+    }
 }
 
 /// Asks the memory for a goroutine's header: the lines that a switch to it reads. `g` may be stale.
@@ -74,14 +92,23 @@ pub(crate) struct G {
     pub(crate) locks: Cell<u32>,
     /// How often it holds preemption off. Its own; an atomic because a signal handler looks at it.
     pub(crate) holds: AtomicU32,
-    state: AtomicU8,
-    reason: AtomicU8,
+    pub(crate) state: AtomicU8,
+    /// Why it waits; stale while it runs, but for a blocking call.
+    pub(crate) reason: AtomicU8,
+    /// When it began to wait, by [`clock`](crate::inspect::clock).
+    pub(crate) since: AtomicU32,
     /// The lowest usable byte of the stack it runs on: of its own, or of the segment that `grow` gave it.
     pub(crate) limit: Cell<usize>,
     /// Its stack; taken by the far side of its last switch.
     pub(crate) stack: Cell<Option<Stack>>,
     /// Id, name and handle; lives as long as the goroutine.
     pub(crate) ident: Cell<*const Ident>,
+    /// Its id and name once more, for observers: the identity may be gone when they look, the stack is not. Written by
+    /// `launch`; the name's bytes lie on this stack.
+    pub(crate) id: Cell<u64>,
+    pub(crate) name: Cell<(*const u8, usize)>,
+    /// The id of the goroutine that spawned it; 0: an ordinary thread did.
+    pub(crate) parent: Cell<u64>,
     /// What it runs: never unwinds, ends by retiring.
     pub(crate) start: unsafe fn(*mut ()),
     pub(crate) data: *mut (),
@@ -103,11 +130,15 @@ impl G {
             bound: AtomicPtr::new(ptr::null_mut()),
             locks: Cell::new(0),
             holds: AtomicU32::new(0),
-            state: AtomicU8::new(State::Runnable as u8),
+            state: AtomicU8::new(State::Dead as u8),
             reason: AtomicU8::new(WaitReason::None as u8),
+            since: AtomicU32::new(0),
             limit: Cell::new(0),
             stack: Cell::new(None),
             ident: Cell::new(ptr::null()),
+            id: Cell::new(0),
+            name: Cell::new((ptr::null(), 0)),
+            parent: Cell::new(0),
             spawned_at,
             start,
             data,
@@ -139,6 +170,26 @@ impl G {
     #[inline(always)]
     pub(crate) fn set_reason(&self, reason: WaitReason) {
         self.reason.store(reason as u8, Ordering::Relaxed);
+    }
+
+    /// It waits from now on.
+    #[inline(always)]
+    pub(crate) fn set_waiting(&self, reason: WaitReason) {
+        self.set_reason(reason);
+        self.since.store(clock::coarse(), Ordering::Relaxed);
+        self.set_state(State::Waiting);
+    }
+
+    /// It is in a blocking call from now on.
+    pub(crate) fn set_blocking(&self) {
+        self.since.store(clock::coarse(), Ordering::Relaxed);
+        self.set_reason(WaitReason::Blocking);
+    }
+
+    /// Its header is whole, and observers may read it. Before it is anybody's.
+    #[inline(always)]
+    pub(crate) fn publish(&self) {
+        self.state.store(State::Runnable as u8, Ordering::Release);
     }
 
     /// The M it must run on, or null.

@@ -54,6 +54,8 @@ pub(crate) struct M {
     pub(crate) armed: Cell<u64>,
     /// Its thread shall end: its bound goroutine ended without unlocking.
     pub(crate) ending: Cell<bool>,
+    /// The worker made before it, in the list of all.
+    before: AtomicPtr<M>,
     /// xorshift state for the order of stealing.
     random: Cell<u32>,
 }
@@ -87,7 +89,21 @@ impl M {
             is_idle: Cell::new(false),
             armed: Cell::new(u64::MAX),
             ending: Cell::new(false),
+            before: AtomicPtr::new(ptr::null_mut()),
             random: Cell::new(id.wrapping_mul(0x9e37_79b9) | 1),
+        }
+    }
+
+    /// Adds it to the list of all workers, for good.
+    fn enlist(&'static self) {
+        let mut newest = NEWEST.load(Ordering::Relaxed);
+        loop {
+            self.before.store(newest, Ordering::Relaxed);
+            let me = ptr::from_ref(self).cast_mut();
+            match NEWEST.compare_exchange_weak(newest, me, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(now) => newest = now,
+            }
         }
     }
 
@@ -153,6 +169,16 @@ impl M {
         self.random.set(x);
         x
     }
+}
+
+/// The worker made last.
+static NEWEST: AtomicPtr<M> = AtomicPtr::new(ptr::null_mut());
+
+/// All workers there ever were, the newest first. One whose thread has ended has no `tid`. Async-signal-safe.
+pub(crate) fn all() -> impl Iterator<Item = &'static M> {
+    // SAFETY: Ms are never freed, and never leave the list.
+    let deref = |m: *mut M| unsafe { m.as_ref() };
+    std::iter::successors(deref(NEWEST.load(Ordering::Acquire)), move |m| deref(m.before.load(Ordering::Relaxed)))
 }
 
 /// The goroutine (or scheduler context) that runs on this thread; null on a thread that is not a worker.

@@ -30,12 +30,14 @@ fn main() {
     // Never freed: other threads may look at an M at any time.
     let m: &'static M = Box::leak(Box::new(M::new()));
     m.g0.m.set(m);
+    m.enlist();
     gander_arch::set_current(std::ptr::from_ref(&m.g0).cast_mut().cast());
     signal::let_in();
     sched::work(m);
     // Only a worker whose bound goroutine ended without unlocking comes here: its thread's state is not to be
     // inherited by anybody, so the thread ends, and its thread-locals with it.
     STATS.workers.fetch_sub(1, Ordering::Relaxed);
+    m.tid.store(0, Ordering::Relaxed);
     gander_arch::set_current(std::ptr::null_mut());
     sigstack::remove(memory);
 }

@@ -122,7 +122,7 @@ pub(crate) unsafe fn step_aside(m: &'static M) {
 fn sleep_bound(m: &M, g: &G, queue: impl FnOnce()) {
     let locked = !g.bound().is_null();
     g.bound.store(ptr::from_ref(m).cast_mut(), Ordering::Relaxed);
-    g.set_state(State::Runnable);
+    g.set_state(State::Preempted);
     queue();
     idle::await_p(m);
     m.handed_g.set(ptr::null());

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::{SPIN, find, inject, janitor, procs, sysmon};
 use crate::g::G;
+use crate::inspect::clock;
 use crate::lock::Lock;
 use crate::m::M;
 use crate::p::P;
@@ -126,6 +127,8 @@ impl Resting {
 
 /// Gives `p` to `m`, which is the calling thread's.
 fn take_over(m: &M, p: &P) {
+    // While everybody rested nobody did.
+    clock::set(crate::timer::now());
     m.seat.take(p);
     p.m.store(ptr::from_ref(m).cast_mut(), Ordering::Release);
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use super::{SPIN, idle, procs};
 use crate::futex::{Event, nap};
+use crate::inspect::clock;
 use crate::preempt;
 use crate::preempt::rescue::Chase;
 use crate::preempt::watch::{self, Turns};
@@ -55,6 +56,7 @@ pub(crate) fn main() {
             EVENT.wait();
         }
         let start = now();
+        clock::set(start);
         let (look_again, waits) = turns.look(start);
         // Nobody was called when a goroutine was readied into a next slot (see `quiet`), or the call was late: here
         // at the latest somebody is.
