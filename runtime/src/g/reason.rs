@@ -25,6 +25,10 @@ pub enum WaitReason {
     Select,
     /// For a lock.
     Lock,
+    /// For a signal: a context's end, a group's last member.
+    Signal,
+    /// For a call that the clock makes: only the goroutine that makes them.
+    Clock,
 }
 
 impl fmt::Display for WaitReason {
@@ -39,6 +43,8 @@ impl fmt::Display for WaitReason {
             WaitReason::ChanSend => "chan send",
             WaitReason::Select => "select",
             WaitReason::Lock => "mutex lock",
+            WaitReason::Signal => "signal",
+            WaitReason::Clock => "clock",
         })
     }
 }
