@@ -1,12 +1,31 @@
-//! The one door through which the protocols that loom checks take their atomics.
+//! The one door through which the protocols that loom checks take their atomics and locks.
 //!
-//! Only self-contained protocols come through here (`p/ring.rs`, `sched/spin.rs`, `m/seat.rs`, `token.rs`); the rest of
-//! the runtime has statics and assembly that loom cannot run.
+//! Only self-contained protocols come through here (`p/ring.rs`, `sched/spin.rs`, `m/seat.rs`, `token.rs`, `cancel.rs`);
+//! the rest of the runtime has statics and assembly that loom cannot run.
 
 #[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
+pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
 #[cfg(not(loom))]
-pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
+
+#[cfg(not(loom))]
+pub(crate) use crate::lock::Lock;
+
+/// Stands in for the runtime's spin lock.
+#[cfg(loom)]
+#[derive(Debug)]
+pub(crate) struct Lock<T>(loom::sync::Mutex<T>);
+
+#[cfg(loom)]
+impl<T> Lock<T> {
+    pub(crate) fn new(value: T) -> Lock<T> {
+        Lock(loom::sync::Mutex::new(value))
+    }
+
+    pub(crate) fn lock(&self) -> loom::sync::MutexGuard<'_, T> {
+        self.0.lock().expect("a model does not panic while it holds a lock")
+    }
+}
 
 pub(crate) use std::sync::atomic::compiler_fence;
 

@@ -136,5 +136,6 @@ pub fn num_goroutines() -> usize {
     };
     let ended = sum(|counts| &counts.ended);
     let spawned = sum(|counts| &counts.spawned).wrapping_add(sched::STATS.spawned_outside.load(Ordering::Acquire));
-    spawned.saturating_sub(ended) as usize
+    let hidden = sched::STATS.hidden.load(Ordering::Acquire);
+    spawned.saturating_sub(ended).saturating_sub(hidden) as usize
 }

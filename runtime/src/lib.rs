@@ -13,6 +13,7 @@ mod alarm;
 mod asym;
 mod blocking;
 mod builder;
+mod cancel;
 mod current;
 mod door;
 mod entry;
@@ -41,6 +42,7 @@ mod token;
 
 pub use blocking::blocking;
 pub use builder::{Builder, go, run, spawn};
+pub use cancel::{Cancel, Signal, wait_cancellable};
 pub use current::{
     current, lock_os_thread, park, park_timeout, procs, set_procs, sleep, try_current, unlock_os_thread, yield_now,
 };
@@ -60,6 +62,7 @@ pub use scope::{Scope, ScopedJoinHandle, scope};
 /// Protocols that loom checks, for its tests.
 #[doc(hidden)]
 pub mod models {
+    pub use crate::cancel::Waiter;
     pub use crate::m::seat::Seat;
     pub use crate::p::ring::Ring;
     pub use crate::sched::spin::Spin;

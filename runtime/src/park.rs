@@ -5,9 +5,10 @@
 
 use std::mem::ManuallyDrop;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use crate::alarm;
+use crate::door::AtomicUsize;
 use crate::futex::Event;
 use crate::g::G;
 use crate::g::reason::WaitReason;
@@ -177,8 +178,8 @@ fn thread_wait(release: impl FnOnce() -> bool) {
     });
 }
 
-/// Who may end a wait that several could end: a partner, a closer, the clock. The first claim wins.
-#[derive(Debug, Default)]
+/// Who may end a wait that several could end: a partner, a closer, the clock, a cancellation. The first claim wins.
+#[derive(Debug)]
 pub struct Claim {
     winner: AtomicUsize,
 }
@@ -187,8 +188,18 @@ impl Claim {
     /// The clock's claim, in [`wait_until`].
     pub const TIMEOUT: usize = usize::MAX;
 
+    /// A signal's claim, in [`wait_cancellable`](crate::wait_cancellable).
+    pub const CANCELLED: usize = usize::MAX - 1;
+
     /// An open claim.
+    #[cfg(not(loom))]
     pub const fn new() -> Claim {
+        Claim { winner: AtomicUsize::new(0) }
+    }
+
+    /// An open claim.
+    #[cfg(loom)]
+    pub fn new() -> Claim {
         Claim { winner: AtomicUsize::new(0) }
     }
 
@@ -204,6 +215,12 @@ impl Claim {
     }
 }
 
+impl Default for Claim {
+    fn default() -> Claim {
+        Claim::new()
+    }
+}
+
 /// Waits until somebody has claimed `claim` and readied the task, or until `deadline` (on the clock of
 /// [`now`](crate::timer::now)): then the clock has claimed it. Returns the winner.
 ///
@@ -215,29 +232,43 @@ impl Claim {
 ///
 /// As [`wait`]; and whoever readies the task has won `claim` before.
 pub unsafe fn wait_until(reason: WaitReason, deadline: u64, claim: &Claim, release: impl FnOnce()) -> usize {
+    let release = || {
+        release();
+        true
+    };
+    // SAFETY: by contract.
+    unsafe { wait_until_if(reason, deadline, claim, release) };
+    claim.winner()
+}
+
+/// [`wait_until`], where `release` may refuse as in [`wait_if`]: then it has won the claim.
+///
+/// # Safety
+///
+/// As [`wait_until`].
+pub(crate) unsafe fn wait_until_if(
+    reason: WaitReason,
+    deadline: u64,
+    claim: &Claim,
+    release: impl FnOnce() -> bool,
+) {
     let task = Task::current();
     if deadline == u64::MAX {
         // SAFETY: by contract.
-        unsafe { wait(reason, release) };
+        unsafe { wait_if(reason, release) };
     } else if task.is_thread() {
         thread_wait_until(deadline, claim, release);
     } else {
         let expire = || claim.claim(Claim::TIMEOUT);
-        let release = || {
-            release();
-            true
-        };
         // SAFETY: by contract; the clock claims before it readies.
         unsafe { alarm::wait(reason, deadline, task, &expire, release) };
     }
-    claim.winner()
 }
 
 #[cold]
-fn thread_wait_until(deadline: u64, claim: &Claim, release: impl FnOnce()) {
+fn thread_wait_until(deadline: u64, claim: &Claim, release: impl FnOnce() -> bool) {
     SLEEPER.with(|sleeper| {
-        release();
-        if !sleeper.wait_until(deadline) && !claim.claim(Claim::TIMEOUT) {
+        if release() && !sleeper.wait_until(deadline) && !claim.claim(Claim::TIMEOUT) {
             // Somebody was faster and is about to wake us.
             sleeper.wait();
         }

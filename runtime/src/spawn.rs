@@ -253,6 +253,14 @@ pub(crate) fn detached<F: FnOnce() + Send + 'static>(
     unsafe { launch(body, class, config, spawned_at, |_| {}) }
 }
 
+/// Spawns one of the runtime's own, which the program does not see. It never ends.
+pub(crate) fn hidden(f: fn(), name: &str, spawned_at: &'static Location<'static>) -> Result<(), SpawnError> {
+    sched::STATS.hidden.fetch_add(1, Ordering::Relaxed);
+    detached(f, Some(Arc::from(name)), None, spawned_at).inspect_err(|_| {
+        sched::STATS.hidden.fetch_sub(1, Ordering::Relaxed);
+    })
+}
+
 /// Spawns with a handle.
 ///
 /// # Safety

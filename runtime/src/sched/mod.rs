@@ -32,11 +32,13 @@ pub(crate) struct Stats {
     pub(crate) workers: AtomicUsize,
     /// Goroutines spawned from threads that have no P.
     pub(crate) spawned_outside: AtomicU64,
+    /// Goroutines of the runtime's own, which are not counted as the program's.
+    pub(crate) hidden: AtomicU64,
 }
 
 impl Stats {
     const fn new() -> Stats {
-        Stats { workers: AtomicUsize::new(0), spawned_outside: AtomicU64::new(0) }
+        Stats { workers: AtomicUsize::new(0), spawned_outside: AtomicU64::new(0), hidden: AtomicU64::new(0) }
     }
 }
 

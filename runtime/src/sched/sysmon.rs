@@ -51,8 +51,11 @@ pub(crate) fn main() {
     let mut chase = Chase::new();
     let mut pause = watch::SHORTEST_NANOS;
     loop {
+        // Before the look at the timers: a thread that has no P can arm one while everybody rests, and wakes us if it
+        // is earlier than this.
+        WAKES_AT.store(u64::MAX, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
         if idle::sysmon_sleeps() {
-            WAKES_AT.store(u64::MAX, Ordering::Relaxed);
             EVENT.wait();
         }
         let start = now();

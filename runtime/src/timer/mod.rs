@@ -2,8 +2,9 @@
 //!
 //! A timer stays in the heap it was armed in, also when its P is taken out of service. Due timers are run by the
 //! P's worker between goroutines, by any worker that looks for work, and by the worker that sleeps until the
-//! earliest (see `sched/README.md`).
+//! earliest (see `sched/README.md`). What is to be done at a moment for which nobody waits is a [`Call`].
 
+mod call;
 mod heap;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use crate::lock::Lock;
 use heap::Heap;
+
+pub use call::Call;
 
 /// Nanoseconds on the monotonic clock.
 #[inline]
