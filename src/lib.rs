@@ -26,6 +26,7 @@
 //! | enter | [`run`], [`main`](macro@main), [`test`](macro@test), [`Builder::run`] |
 //! | start goroutines | [`go!`], [`go`](go()), [`spawn`], [`scope`], [`Builder::spawn`] |
 //! | exchange values | [`chan`] |
+//! | share and agree | [`sync`] |
 //! | wait | [`JoinHandle::join`], [`sleep`], [`park`], [`yield_now`] |
 //! | block for long | [`blocking`] |
 //! | recurse deeply | [`stack`] |
@@ -79,6 +80,11 @@ pub mod inspect {
     pub use gander_runtime::inspect::*;
 }
 pub use gander_runtime::inspect::stats;
+
+/// Locks and their kin: how goroutines wait for each other. `use gander::sync::…` replaces `use std::sync::…`.
+pub mod sync {
+    pub use gander_sync::*;
+}
 
 #[doc(hidden)]
 pub mod __private {

@@ -21,6 +21,8 @@ pub(crate) const RING: usize = 256;
 /// *Private* fields are touched by the holder in the runtime, or by a thief that has seized the holder's M.
 #[repr(align(128))]
 pub(crate) struct P {
+    /// Its place in the table of Ps.
+    pub(crate) index: usize,
     /// The goroutine to run next, made ready by the one that runs: it finds its data warm. Private; an atomic so
     /// that others may look.
     next: AtomicPtr<G>,
@@ -79,8 +81,9 @@ unsafe impl Sync for P {}
 unsafe impl Send for P {}
 
 impl P {
-    pub(crate) fn new() -> P {
+    pub(crate) fn new(index: usize) -> P {
         P {
+            index,
             next: AtomicPtr::new(ptr::null_mut()),
             ring: Ring::new(),
             tick: AtomicU32::new(0),

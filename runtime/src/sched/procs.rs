@@ -80,7 +80,7 @@ pub(crate) fn set(count: usize, chosen: bool) {
         return;
     }
     for (i, entry) in TABLE.iter().enumerate().take(count).skip(ever()) {
-        entry.store(Box::into_raw(Box::new(P::new())), Ordering::Release);
+        entry.store(Box::into_raw(Box::new(P::new(i))), Ordering::Release);
         EVER.store(i + 1, Ordering::Release);
     }
     idle::set_service(count);
