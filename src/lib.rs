@@ -25,7 +25,7 @@
 //! |---|---|
 //! | enter | [`run`], [`main`](macro@main), [`test`](macro@test), [`Builder::run`] |
 //! | start goroutines | [`go!`], [`go`](go()), [`spawn`], [`scope`], [`Builder::spawn`] |
-//! | exchange values | [`chan`] |
+//! | exchange values | [`chan`], [`select!`] |
 //! | share and agree | [`sync`] |
 //! | wait | [`JoinHandle::join`], [`sleep`], [`park`], [`yield_now`] |
 //! | block for long | [`blocking`] |
@@ -49,6 +49,7 @@
 
 #![forbid(unsafe_code)]
 
+pub use gander_chan::{select, select_biased};
 pub use gander_macros::{main, test};
 pub use gander_runtime::{
     Builder, Goroutine, GoroutineId, GoroutineLocal, JoinHandle, Scope, ScopedJoinHandle, SpawnError, StartError,
