@@ -25,6 +25,8 @@ use crate::sched::{SPIN, idle, inject, procs};
 const FRESH_NANOS: u64 = 1_000_000;
 /// A goroutine that was just readied takes the P of one that has run for so long.
 const MIN_SLICE_NANOS: u64 = 200_000;
+/// A signal that has not come to anything is sent again.
+const ASK_AGAIN_NANOS: u64 = 1_000_000;
 /// The slice that is counted with where nobody is preempted, and the longest pause between two looks.
 pub(crate) const LONGEST_NANOS: u64 = 10_000_000;
 /// The first pause after something happened; then it doubles.
@@ -78,6 +80,8 @@ struct Turn {
     /// When it was last looked at, and what processor time its thread had used then.
     looked: u64,
     cpu: u64,
+    /// When a signal may be sent.
+    ask_at: u64,
     /// Nanoseconds saved up for wake-ups, as of when, and the wake-ups that were paid for.
     saved: u64,
     saved_at: u64,
@@ -95,7 +99,17 @@ enum Seen {
 
 impl Turns {
     pub(crate) const fn new() -> Turns {
-        let none = Turn { turn: 0, m: ptr::null(), began: 0, looked: 0, cpu: 0, saved: 0, saved_at: 0, kicks: 0 };
+        let none = Turn {
+            turn: 0,
+            m: ptr::null(),
+            began: 0,
+            looked: 0,
+            cpu: 0,
+            ask_at: 0,
+            saved: 0,
+            saved_at: 0,
+            kicks: 0,
+        };
         Turns { seen: [none; procs::MAX_PROCS], pause: SHORTEST_NANOS }
     }
 
@@ -129,12 +143,12 @@ impl Turns {
             p.ripe.store(may_kick, Ordering::Relaxed);
             let mut cause = None;
             if wanted && SPIN.idle() == 0 {
-                cause = if slices.preempts && age >= slice {
-                    Some(Cause::Slice)
-                } else if may_kick && !p.peek_next().is_null() {
-                    Some(Cause::WakeUp)
-                } else {
-                    None
+                let over = slices.preempts && age >= slice;
+                let readied = !p.peek_next().is_null() || over && wants_p;
+                cause = match (may_kick && readied, over) {
+                    (true, _) => Some(Cause::WakeUp),
+                    (false, true) => Some(Cause::Slice),
+                    (false, false) => None,
                 };
                 let asked = turn.act(m, p, now, cause);
                 if !asked && may_kick && oldest.is_none_or(|(_, before)| before < age) {
@@ -192,6 +206,7 @@ impl Turn {
         }
         let began = p.began(turn);
         (self.turn, self.m, self.began) = (turn, m, began.unwrap_or(now));
+        self.ask_at = 0;
         (self.looked, self.cpu) = (now, rescue::cpu_nanos(m.tid.load(Ordering::Relaxed)));
         if began.is_some() { Seen::Known } else { Seen::New }
     }
@@ -205,7 +220,11 @@ impl Turn {
         (self.cpu, self.looked) = (cpu, now);
         match cause {
             Some(cause) if rescue::computes(tid, cpu) => {
-                signal::send(m, self.turn, cause);
+                // One that did not come to it yet has no processor, or does not let it in.
+                if now >= self.ask_at {
+                    self.ask_at = now + ASK_AGAIN_NANOS;
+                    signal::send(m, self.turn, cause);
+                }
                 true
             }
             // A thread that used less than a tenth of the time since the last look sleeps, or the kernel has no
