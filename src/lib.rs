@@ -82,7 +82,7 @@ pub use gander_runtime::inspect::stats;
 
 #[doc(hidden)]
 pub mod __private {
-    pub use gander_runtime::{main, preemptions, test, test_unit};
+    pub use gander_runtime::{main, test, test_unit};
 }
 
 /// Deep recursions: going on on a larger stack.

@@ -143,11 +143,10 @@ fn torture(args: &Args, kinds: &[(&'static str, Work)]) -> ExitCode {
         wrong(worker.kind, &format!("worker {i} came to nothing"));
     }
     let rounds: u64 = workers.iter().map(Worker::rounds).sum();
-    let [preemptions, wake_ups, no_thread, rescues, signals] = gander::__private::preemptions();
+    let stats = gander::stats();
     say(&format!(
         "torture: {:.1} s, {} goroutines, {} Ps, slice {}, {} thread-locals, seed {}: {rounds} rounds, {} lines, \
-         {preemptions} preemptions ({wake_ups} for wake-ups, {no_thread} without a thread, {signals} signals), \
-         {rescues} rescues, {busiest} threads, {}, {} errors",
+         {} preemptions ({} for wake-ups, {} without a thread, {} signals), {} rescues, {busiest} threads, {}, {} errors",
         start.elapsed().as_secs_f64(),
         args.workers,
         gander::procs(),
@@ -155,6 +154,11 @@ fn torture(args: &Args, kinds: &[(&'static str, Work)]) -> ExitCode {
         if args.shared { "shared" } else { "own" },
         args.seed,
         output::lines(),
+        stats.preemptions,
+        stats.preemptions_for_wake_ups,
+        stats.preemptions_failed,
+        stats.preemption_signals,
+        stats.rescues,
         delays.text(),
         errors()
     ));

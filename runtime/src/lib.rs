@@ -56,8 +56,6 @@ pub use join::JoinHandle;
 pub use main_macro::{main, test, test_unit};
 pub use panics::{UnhandledPanic, set_unhandled_panic_hook, take_unhandled_panic_hook};
 pub use park::{Claim, Task, wait, wait_if, wait_until};
-#[doc(hidden)]
-pub use preempt::counts as preemptions;
 pub use preempt::hold::{Unpreempted, no_preempt};
 pub use scope::{Scope, ScopedJoinHandle, scope};
 

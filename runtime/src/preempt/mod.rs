@@ -60,12 +60,6 @@ pub(crate) static COUNT: AtomicU64 = AtomicU64::new(0);
 pub(crate) static WAKE_UPS: AtomicU64 = AtomicU64::new(0);
 pub(crate) static NO_THREAD: AtomicU64 = AtomicU64::new(0);
 
-/// Preemptions, those of them for wake-ups, those that failed for want of a thread, rescues, and signals.
-#[doc(hidden)]
-pub fn counts() -> [u64; 5] {
-    [&COUNT, &WAKE_UPS, &NO_THREAD, &rescue::COUNT, &signal::SENT].map(|count| count.load(Ordering::Relaxed))
-}
-
 /// How long a goroutine may run while others wait; none: for as long as it likes.
 pub(crate) fn slice() -> Option<u64> {
     match SLICE.load(Ordering::Relaxed) {
