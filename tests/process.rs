@@ -11,22 +11,10 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use common::cases::cases;
 use common::child;
 use gander::__private::main as gander_main;
 use gander::Builder;
-
-/// A check, and the scenario that its children run.
-struct Case {
-    name: &'static str,
-    scenario: fn() -> ExitCode,
-    check: fn(&'static str),
-}
-
-macro_rules! cases {
-    ($($name:ident: $check:expr, $scenario:expr;)*) => {
-        const CASES: &[Case] = &[$(Case { name: stringify!($name), scenario: $scenario, check: $check }),*];
-    };
-}
 
 /// A scenario under the entry point of `#[gander::main]`.
 macro_rules! under_main {
@@ -448,32 +436,5 @@ cases! {
 }
 
 fn main() -> ExitCode {
-    if let Ok(wanted) = std::env::var("GANDER_SCENARIO") {
-        let case = CASES.iter().find(|case| case.name == wanted).expect("a scenario of this name");
-        return (case.scenario)();
-    }
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|text| !text.starts_with("--")).collect();
-    let chosen =
-        |case: &&Case| arguments.is_empty() || arguments.iter().any(|text| case.name.contains(text.as_str()));
-    let chosen: Vec<&Case> = CASES.iter().filter(chosen).collect();
-    if std::env::args().any(|text| text == "--list") {
-        chosen.iter().for_each(|case| println!("{}: test", case.name));
-        return ExitCode::SUCCESS;
-    }
-    println!("\nrunning {} tests", chosen.len());
-    let (next, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    std::thread::scope(|s| {
-        for _ in 0..4 {
-            s.spawn(|| {
-                while let Some(case) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let fine = std::panic::catch_unwind(|| (case.check)(case.name)).is_ok();
-                    println!("test {} ... {}", case.name, if fine { "ok" } else { "FAILED" });
-                    failed.fetch_add(usize::from(!fine), Ordering::Relaxed);
-                }
-            });
-        }
-    });
-    let failed = failed.into_inner();
-    println!("\ntest result: {} passed; {failed} failed\n", chosen.len() - failed);
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    common::cases::run(CASES)
 }

@@ -54,10 +54,6 @@ pub(crate) const DEFAULT_SLICE_NANOS: u64 = 10_000_000;
 /// The shortest slice: below this the machine does little else than preempt.
 pub(crate) const SHORTEST_SLICE_NANOS: u64 = 100_000;
 
-/// Every so many slices that end, those that were preempted before are served first: however many are readied or
-/// spawned, who has begun is to end.
-const PREEMPTED_FIRST: u32 = 4;
-
 /// Preemptions since the start; those of them for somebody who was readied; and those that did not happen because there
 /// was no thread for the next goroutine.
 pub(crate) static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -171,8 +167,13 @@ unsafe fn find_heir_of_running(p: &'static P, cause: Cause) -> Option<Heir> {
     procs::run_due_timers();
     p.attend.store(false, Ordering::Relaxed);
     let first = match cause {
-        Cause::Slice if p.turn.load(Ordering::Relaxed).is_multiple_of(PREEMPTED_FIRST) => inject::take_preempted(),
-        Cause::Slice => None,
+        // The ring, which comes next, is not to be the only one that is served: who has begun is to end, and who was
+        // readied outside has waited as long.
+        Cause::Slice => match p.turn.load(Ordering::Relaxed) % 4 {
+            0 => inject::take_preempted(),
+            2 => inject::take_woken(),
+            _ => None,
+        },
         // Whoever was readied, here or elsewhere, comes before those who wait for their first slice.
         Cause::WakeUp => {
             let next = p.take_next();

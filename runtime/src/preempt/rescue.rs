@@ -53,6 +53,11 @@ pub(crate) fn sleeps(tid: libc::pid_t) -> bool {
     matches!(state, Some(b'S' | b'D'))
 }
 
+/// Whether the kernel runs the thread now: its clock moves between two looks.
+pub(crate) fn runs(tid: libc::pid_t) -> bool {
+    cpu_nanos(tid) != cpu_nanos(tid)
+}
+
 /// Whether a signal would find the thread in user code, as far as can be told: `cpu` is what it had used a moment ago.
 pub(crate) fn computes(tid: libc::pid_t, cpu: u64) -> bool {
     // A clock that moves between two looks says that the thread runs now. One that does not: the kernel runs somebody
