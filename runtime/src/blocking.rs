@@ -1,5 +1,7 @@
 //! Announced blocking calls.
 
+use gander_arch::Context;
+
 use crate::g::reason::WaitReason;
 use crate::m;
 use crate::preempt::rescue;
@@ -37,7 +39,7 @@ pub fn blocking<R>(f: impl FnOnce() -> R) -> R {
     let Some(m) = m::current() else { return f() };
     m.enter();
     // SAFETY: the running goroutine is alive.
-    unsafe { (*m::current_g()).set_blocking() };
+    unsafe { (*m::current_g()).set_blocking(Context::here()) };
     idle::release(m);
     m.seat.announce();
     rescue::announced();
