@@ -81,7 +81,8 @@ fn a_running_stack_is_seen_and_goes_on() {
             assert!(began.elapsed() < Duration::from_secs(30), "never seen:\n{dump}");
             sleep(Duration::from_millis(1));
         };
-        assert!(found.contains("[running]:"), "{found}");
+        // Its time may have been over when it was looked at.
+        assert!(found.contains("[running]:") || found.contains("[preempted]:"), "{found}");
         stop.store(true, Ordering::Relaxed);
         hot.join().unwrap();
         // Who asks runs too, and finds himself.

@@ -16,6 +16,7 @@
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use super::registry::{self, GoroutineInfo, GoroutineState};
 use crate::futex::Event;
@@ -97,9 +98,11 @@ fn freeze(g: *const G, info: &GoroutineInfo, frozen: &mut Frozen) -> bool {
                 return false;
             }
             // It says that it waits shortly before it has left; then this was an older context. A moment later it has.
-            let until = now() + 2_000;
-            while now() < until {
-                std::hint::spin_loop();
+            if info.waited.is_none_or(|waited| waited < Duration::from_millis(50)) {
+                let until = now() + 2_000;
+                while now() < until {
+                    std::hint::spin_loop();
+                }
             }
             registry::is_still(g, info.id) && registry::context(g).0 == [pc, sp, fp]
         }
