@@ -7,11 +7,13 @@
 //! | `unwind.rs` | which frames are on a stack |
 //! | `symbol.rs` | what are they called |
 //! | `dump.rs` | what is everybody doing: grouped, in words |
+//! | `trace.rs` | what happened when, as a timeline |
 //! | `quit.rs` | the same when the process is told to quit, or has to |
 
 mod dump;
 mod quit;
 mod symbol;
+pub mod trace;
 mod unwind;
 
 pub use dump::{Dump, Group, dump};

@@ -6,6 +6,7 @@
 //! | `clock.rs` | since when |
 //! | `look.rs` | what is on their stacks |
 //! | `quit.rs` | what is printed when the process must end |
+//! | `trace.rs`, `ring.rs` | what happened, and when |
 //! | `stats.rs` | how much of everything |
 //! | `schedtrace.rs` | the same, a line at a time |
 //!
@@ -16,8 +17,10 @@ pub(crate) mod clock;
 pub(crate) mod look;
 pub(crate) mod quit;
 mod registry;
+pub(crate) mod ring;
 pub(crate) mod schedtrace;
 mod stats;
+pub mod trace;
 
 pub use look::{Frozen, for_each_stack};
 pub use quit::{Detail, set_reporter};
