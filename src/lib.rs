@@ -78,7 +78,7 @@ pub mod chan {
 /// });
 /// ```
 pub mod inspect {
-    pub use gander_runtime::inspect::*;
+    pub use gander_inspect::*;
 }
 pub use gander_runtime::inspect::stats;
 

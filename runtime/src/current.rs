@@ -50,7 +50,7 @@ pub fn yield_now() {
     };
     m.enter();
     let p = m.p();
-    let alone = !p.has_work() && inject::len() == 0 && !p.attend.load(Ordering::Relaxed);
+    let alone = !p.has_work() && inject::len() == 0 && !p.attend.any();
     if alone && !p.tick.load(Ordering::Relaxed).wrapping_add(1).is_multiple_of(sched::FAIRNESS) {
         // Count the turn all the same: timers are looked at every so many.
         p.tick.store(p.tick.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);

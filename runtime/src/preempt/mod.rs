@@ -39,6 +39,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::g::{G, State};
+use crate::inspect::trace;
 use crate::m::{self, M};
 use crate::p::P;
 use crate::sched::{idle, inject, janitor, procs};
@@ -90,6 +91,9 @@ pub(crate) unsafe fn give_way(m: &'static M, g: &G, cause: Cause) {
         WAKE_UPS.fetch_add(1, Ordering::Relaxed);
         p.kicks.store(p.kicks.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     }
+    if p.attend.is_traced() {
+        trace::preempted(p, g);
+    }
     sleep_bound(m, g, || {
         // From here on another worker may find g and hand us its P: that waits in `handed` until we sleep.
         inject::put_preempted(g);
@@ -108,6 +112,9 @@ pub(crate) unsafe fn step_aside(m: &'static M) {
     // SAFETY: in the runtime with our P.
     let Some(heir) = (unsafe { find_heir_of_running(m.p(), Cause::Slice) }) else { return };
     rescue::COUNT.fetch_add(1, Ordering::Relaxed);
+    if trace::is_on() {
+        trace::rescued(m.p());
+    }
     heir.inherit(idle::let_go(m));
     m.seat.announce();
     rescue::watch(m);
@@ -130,6 +137,9 @@ fn sleep_bound(m: &M, g: &G, queue: impl FnOnce()) {
     m.request.forget();
     let p = m.p();
     p.begin_turn();
+    if p.attend.is_traced() {
+        trace::ran(p, g);
+    }
     // Others look at the tick to see whether anything moves here.
     p.tick.store(p.tick.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
 }
@@ -165,7 +175,7 @@ unsafe fn find_heir_of_running(p: &'static P, cause: Cause) -> Option<Heir> {
     }
     // The heir may be in the middle of user code and not come to the scheduler: what a timer readies is found here.
     procs::run_due_timers();
-    p.attend.store(false, Ordering::Relaxed);
+    p.attend.clear_due();
     let first = match cause {
         // The ring, which comes next, is not to be the only one that is served: who has begun is to end, and who was
         // readied outside has waited as long.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::{SPIN, STATS, idle, procs};
 use crate::futex::Event;
+use crate::inspect::quit;
 use crate::preempt::{rescue, signal};
 use crate::timer::now;
 
@@ -64,6 +65,11 @@ pub(crate) fn started() {
     STARTING.fetch_sub(1, Ordering::Relaxed);
 }
 
+/// Wakes it. Async-signal-safe.
+pub(crate) fn wake() {
+    EVENT.set();
+}
+
 /// The thread.
 pub(crate) fn main() {
     let mut round = now() + ROUND_NANOS;
@@ -73,6 +79,9 @@ pub(crate) fn main() {
             EVENT.wait_until(round);
         } else {
             std::thread::sleep(retry);
+        }
+        if quit::is_asked() {
+            quit::quit();
         }
         retry = stock_up(retry);
         if now() >= round {

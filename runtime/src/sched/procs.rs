@@ -82,6 +82,7 @@ pub(crate) fn set(count: usize, chosen: bool) {
     for (i, entry) in TABLE.iter().enumerate().take(count).skip(ever()) {
         entry.store(Box::into_raw(Box::new(P::new(i))), Ordering::Release);
         EVER.store(i + 1, Ordering::Release);
+        crate::inspect::trace::join(get(i));
     }
     idle::set_service(count);
 }
