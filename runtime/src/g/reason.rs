@@ -45,6 +45,10 @@ reasons! {
     Select = "select",
     /// For a lock.
     Lock = "mutex lock",
+    /// For something to read.
+    IoRead = "IO wait",
+    /// For room to write, or for a connection.
+    IoWrite = "IO wait",
     /// For a signal: a context's end, a group's last member.
     Signal = "signal",
     /// For a call that the clock makes: only the goroutine that makes them.

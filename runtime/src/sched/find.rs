@@ -7,6 +7,7 @@ use super::{FAIRNESS, SPIN, idle, inject, procs};
 use crate::g::G;
 use crate::m::M;
 use crate::p::{self, P};
+use crate::poll;
 use crate::timer::now;
 
 /// Finds something to run; sleeps while there is nothing.
@@ -27,6 +28,9 @@ pub(crate) fn runnable(m: &'static M) -> *const G {
         }
         // SAFETY: we hold p and are in the runtime.
         if let Some(g) = unsafe { at_hand(p) } {
+            return found(m, g);
+        }
+        if let Some(g) = look_at_poller(p) {
             return found(m, g);
         }
         if may_search(m)
@@ -58,6 +62,10 @@ unsafe fn at_hand(p: &P) -> Option<*const G> {
             if !next.is_null() {
                 p.put(next);
             }
+            // Those who wait for a descriptor get their turn behind those who are ready.
+            if poll::look().put(p) > 0 {
+                super::call_if_resting();
+            }
             if let Some(g) = inject::take(p, procs::in_service(), 1) {
                 return Some(g);
             }
@@ -73,6 +81,17 @@ unsafe fn at_hand(p: &P) -> Option<*const G> {
         }
     }
     None
+}
+
+/// What the poller has for a P that has nothing else.
+fn look_at_poller(p: &P) -> Option<*const G> {
+    // SAFETY: we hold p and are in the runtime, for both.
+    unsafe {
+        if poll::look().put(p) > 1 {
+            super::call_if_resting();
+        }
+        p.take()
+    }
 }
 
 /// Whether this worker may search; then it is counted as searching. No more than half of the busy ones do.
@@ -135,7 +154,9 @@ fn steal(m: &M, p: &P) -> Option<*const G> {
     const PAUSE: u32 = 16;
     const LONGEST_PAUSE: u32 = 512;
     let mut pause = PAUSE;
-    let until = now() + LINGER_NANOS;
+    // What comes from outside ends a sleep in the poller; only another busy P is worth lingering for then.
+    let alone = poll::is_wanted() && SPIN.idle() as usize + 1 >= procs::in_service();
+    let until = if alone { 0 } else { now() + LINGER_NANOS };
     let mut watch = Watch::new();
     loop {
         let time = now();
