@@ -9,7 +9,7 @@ use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::{EVENTS, Readied};
+use super::{EVENTS, Readied, slots};
 use crate::timer::now;
 
 /// −1 until the first registration; then they stay open.
@@ -151,9 +151,13 @@ fn wait(events: &mut [MaybeUninit<Event>], deadline: u64) -> libc::c_int {
 /// So many were written; none if it is negative.
 unsafe fn report(events: &[MaybeUninit<Event>], count: libc::c_int, readied: &mut Readied) -> bool {
     let mut called = false;
-    for event in events.iter().take(usize::try_from(count).unwrap_or(0)) {
-        // SAFETY: by contract.
-        let event = unsafe { event.assume_init_read() };
+    let events = &events[..usize::try_from(count).unwrap_or(0)];
+    // SAFETY: by contract.
+    let events = || events.iter().map(|event| unsafe { event.assume_init_read() });
+    // Of many connections each one's slot and goroutine come from far away: ask for all of them, then wait once.
+    events().for_each(|event| slots::prefetch(event.u64));
+    events().for_each(|event| slots::prefetch_tasks(event.u64));
+    for event in events() {
         let (is, key) = (event.events, event.u64);
         if key == CALL_KEY {
             called = true;

@@ -52,6 +52,22 @@ pub(super) fn get(key: u64) -> Option<&'static Slot> {
     (slot.key() == key).then_some(slot)
 }
 
+/// Asks the memory for the slot of an event.
+pub(super) fn prefetch(key: u64) {
+    if let Some(slot) = at(key as u32) {
+        gander_arch::prefetch(std::ptr::from_ref(slot).cast());
+    }
+}
+
+/// Asks the memory for the headers of the goroutines that wait there.
+pub(super) fn prefetch_tasks(key: u64) {
+    if let Some(slot) = at(key as u32) {
+        for bits in [slot.read.peek(), slot.write.peek()].into_iter().flatten() {
+            crate::g::prefetch(bits as *const crate::g::G);
+        }
+    }
+}
+
 fn at(index: u32) -> Option<&'static Slot> {
     let place = index as usize + FIRST;
     let chunk = (place / FIRST).ilog2() as usize;

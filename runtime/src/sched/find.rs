@@ -30,7 +30,7 @@ pub(crate) fn runnable(m: &'static M) -> *const G {
         if let Some(g) = unsafe { at_hand(p) } {
             return found(m, g);
         }
-        if let Some(g) = look_at_poller(p) {
+        if let Some(g) = look_at_poller(m, p) {
             return found(m, g);
         }
         if may_search(m)
@@ -83,11 +83,17 @@ unsafe fn at_hand(p: &P) -> Option<*const G> {
     None
 }
 
-/// What the poller has for a P that has nothing else.
-fn look_at_poller(p: &P) -> Option<*const G> {
+/// What the poller has for a P that has nothing else. Under load it nearly always has something. A worker that finds
+/// nothing goes to sleep there if nobody does, and sees it then: so one that found nothing does not look the next time.
+fn look_at_poller(m: &M, p: &P) -> Option<*const G> {
+    if !poll::is_wanted() || !m.looks.get() {
+        return None;
+    }
     // SAFETY: we hold p and are in the runtime, for both.
     unsafe {
-        if poll::look().put(p) > 1 {
+        let count = poll::look().put(p);
+        m.looks.set(count > 0);
+        if count > 1 {
             super::call_if_resting();
         }
         p.take()
@@ -154,9 +160,16 @@ fn steal(m: &M, p: &P) -> Option<*const G> {
     const PAUSE: u32 = 16;
     const LONGEST_PAUSE: u32 = 512;
     let mut pause = PAUSE;
-    // What comes from outside ends a sleep in the poller; only another busy P is worth lingering for then.
-    let alone = poll::is_wanted() && SPIN.idle() as usize + 1 >= procs::in_service();
-    let until = if alone { 0 } else { now() + LINGER_NANOS };
+    // What comes from outside ends a sleep in the poller, which is less dear than to be called. Only another busy P is
+    // worth lingering for then, and not for long.
+    let linger = if !poll::is_wanted() {
+        LINGER_NANOS
+    } else if SPIN.idle() as usize + 1 < procs::in_service() {
+        LINGER_NANOS / 5
+    } else {
+        0
+    };
+    let until = now() + linger;
     let mut watch = Watch::new();
     loop {
         let time = now();

@@ -462,7 +462,9 @@ fn sleep_in_poller(m: &'static M, until: u64) -> Slept {
         let has_p = if readied.is_empty() { take_idle(m) } else { take_any(m) };
         if has_p {
             // SAFETY: as above.
-            if unsafe { readied.put(m.p()) } > 1 {
+            let count = unsafe { readied.put(m.p()) };
+            m.looks.set(count > 1);
+            if count > 1 {
                 super::call_if_resting();
             }
             if until != u64::MAX {
