@@ -151,9 +151,7 @@ impl RawMutex {
     /// Looks again a few times, where that may pay.
     fn spin(&self) -> bool {
         for _ in 0..LOOKS {
-            if surroundings() != Surroundings::Busy {
-                return false;
-            }
+            let Surroundings { has_ready: false, others_run: true } = surroundings() else { return false };
             for _ in 0..PAUSES {
                 std::hint::spin_loop();
             }
