@@ -26,7 +26,10 @@
 //! | enter | [`run`], [`main`](macro@main), [`test`](macro@test), [`Builder::run`] |
 //! | start goroutines | [`go!`], [`go`](go()), [`spawn`], [`scope`], [`Builder::spawn`] |
 //! | exchange values | [`chan`] |
-//! | wait | [`JoinHandle::join`], [`sleep`], [`park`], [`yield_now`] |
+//! | wait | [`JoinHandle::join`], [`sleep`](sleep()), [`park`](park()), [`yield_now`] |
+//! | do something later, or again and again | [`time`] |
+//! | end work that nobody waits for any more | [`context`] |
+//! | have several fail together | [`context::ErrGroup`], [`context::try_scope`], [`context::all`] |
 //! | block for long | [`blocking`] |
 //! | recurse deeply | [`stack`] |
 //! | have goroutine-local values | [`goroutine_local!`], or `thread_local!` in own mode |
@@ -58,6 +61,16 @@ pub use gander_runtime::{
 /// Channels: how goroutines exchange values.
 pub mod chan {
     pub use gander_chan::*;
+}
+
+/// Contexts: who may stop waiting, and why; and groups of goroutines that fail together.
+pub mod context {
+    pub use gander_context::*;
+}
+
+/// Timers: when something happens. `use gander::time::…` can stand where `use std::time::…` stood.
+pub mod time {
+    pub use gander_time::*;
 }
 
 #[doc(hidden)]

@@ -40,7 +40,7 @@ pub mod timer;
 mod token;
 
 pub use blocking::blocking;
-pub use builder::{Builder, go, run, spawn};
+pub use builder::{Builder, go, go_surely, run, spawn};
 pub use cancel::{Cancel, Signal, wait_cancellable};
 pub use current::{
     current, lock_os_thread, park, park_timeout, procs, set_procs, sleep, try_current, unlock_os_thread, yield_now,
