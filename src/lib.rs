@@ -33,6 +33,7 @@
 //! | block for long | [`blocking`] |
 //! | recurse deeply | [`stack`] |
 //! | have goroutine-local values | [`goroutine_local!`], or `thread_local!` in own mode |
+//! | look inside | [`inspect`], [`stats`](stats()) |
 //! | end | return, panic, [`exit`] |
 //!
 //! Names and signatures are those of `std::thread` and crossbeam-channel wherever they have the thing.
@@ -53,9 +54,9 @@
 pub use gander_macros::{main, test};
 pub use gander_runtime::{
     Builder, Goroutine, GoroutineId, GoroutineLocal, JoinHandle, Scope, ScopedJoinHandle, SpawnError, StartError,
-    UnhandledPanic, blocking, current, exit, go, goroutine_local, is_exit, is_goroutine, lock_os_thread,
-    num_goroutines, park, park_timeout, procs, run, scope, set_procs, set_unhandled_panic_hook, sleep, spawn,
-    take_unhandled_panic_hook, try_current, unlock_os_thread, yield_now,
+    UnhandledPanic, Unpreempted, blocking, current, exit, go, goroutine_local, is_exit, is_goroutine,
+    lock_os_thread, no_preempt, num_goroutines, park, park_timeout, procs, run, scope, set_procs,
+    set_unhandled_panic_hook, sleep, spawn, take_unhandled_panic_hook, try_current, unlock_os_thread, yield_now,
 };
 
 /// Channels: how goroutines exchange values.
@@ -72,6 +73,24 @@ pub mod context {
 pub mod time {
     pub use gander_time::*;
 }
+/// Looking inside: what is every goroutine doing, and how much is there of everything.
+///
+/// ```
+/// gander::run(|| {
+///     let (tx, rx) = gander::chan::bounded::<()>(0);
+///     let worker = gander::spawn(move || rx.recv());
+///     while gander::inspect::goroutines().iter().all(|g| g.state.to_string() != "chan receive") {
+///         gander::yield_now();
+///     }
+///     assert_eq!(gander::stats().goroutines.total, 2);
+///     drop(tx);
+///     assert!(worker.join().unwrap().is_err());
+/// });
+/// ```
+pub mod inspect {
+    pub use gander_runtime::inspect::*;
+}
+pub use gander_runtime::inspect::stats;
 
 #[doc(hidden)]
 pub mod __private {

@@ -4,6 +4,8 @@ const SHARED: bool = false;
 
 mod common;
 
+#[path = "bodies/inspect.rs"]
+mod inspect;
 #[path = "bodies/locals.rs"]
 mod locals;
 #[path = "bodies/lock.rs"]

@@ -4,6 +4,8 @@ const SHARED: bool = true;
 
 mod common;
 
+#[path = "bodies/inspect.rs"]
+mod inspect;
 #[path = "bodies/locals.rs"]
 mod locals;
 #[path = "bodies/lock.rs"]

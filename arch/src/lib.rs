@@ -53,8 +53,8 @@ mod cpu;
 mod cpu;
 
 pub use cpu::{
-    Context, current, current_offset, exchange_by_instruction, init, set_current, switch, switch_bare, switch_tp,
-    switch_tp_syscall, thread_pointer,
+    Context, current, current_offset, exchange_by_instruction, init, prefetch, set_current, switch, switch_bare,
+    switch_tp, switch_tp_syscall, thread_pointer,
 };
 
 /// The function a fresh stack starts in: called with the `arg` given to [`init`] and the message of the switch

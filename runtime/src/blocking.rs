@@ -1,13 +1,16 @@
 //! Announced blocking calls.
 
+use crate::g::reason::WaitReason;
 use crate::m;
+use crate::preempt::rescue;
 use crate::sched::idle;
 
 /// Runs `f`, which may block the thread for long (a system call, a C library, a computation that is best not
 /// interrupted), without keeping a processor from the other goroutines meanwhile. On an ordinary thread it only
 /// calls `f`.
 ///
-/// A blocking call that is not announced is noticed too, after some milliseconds; this way nobody waits for that.
+/// A blocking call that is not announced is noticed too, after some milliseconds; this way nobody waits for that. And
+/// what is announced may compute for as long as it likes, beside the processors that run goroutines.
 ///
 /// # Blocking
 ///
@@ -24,13 +27,20 @@ pub fn blocking<R>(f: impl FnOnce() -> R) -> R {
     impl Drop for Back {
         fn drop(&mut self) {
             m::hold_preemption();
+            // SAFETY: the running goroutine is alive; a forked child has none.
+            if let Some(g) = unsafe { m::current_g().as_ref() } {
+                g.set_reason(WaitReason::None);
+            }
             m::release_preemption();
         }
     }
     let Some(m) = m::current() else { return f() };
     m.enter();
+    // SAFETY: the running goroutine is alive.
+    unsafe { (*m::current_g()).set_blocking() };
     idle::release(m);
-    m.detached();
+    m.seat.announce();
+    rescue::announced();
     m.leave_quietly();
     let _back = Back;
     f()

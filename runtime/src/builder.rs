@@ -64,15 +64,41 @@ impl Builder {
         self
     }
 
-    /// Preempts goroutines: one that has run for so long (100 µs at least) while others wait has to give way,
-    /// wherever it is; and a worker that sleeps in a system call nobody announced loses its processor to the others.
-    /// Where nothing is said a goroutine runs until it pauses by itself.
+    /// For how long a goroutine may compute while others wait: 10 ms where nothing is said, 100 µs at least. Then it has
+    /// to give way, wherever it is; a shorter slice makes fair in smaller steps and costs more (30 µs each time). Who
+    /// waits for a channel, a timer or a lock does not wait for the end of a slice when its time has come: it takes the
+    /// processor of one that has had 200 µs.
     ///
-    /// **Experimental**: the mechanism is there and passes this repository's tests, but not yet its torture. See
-    /// docs/preemption.md.
+    /// `Duration::MAX` switches preemption off: no signal is used, and a goroutine that computes keeps its processor
+    /// until it pauses by itself.
     pub fn slice(mut self, slice: std::time::Duration) -> Builder {
-        let nanos = u64::try_from(slice.as_nanos()).unwrap_or(u64::MAX / 4).min(u64::MAX / 4);
-        self.settings.slice_nanos = Some(nanos.max(crate::preempt::SHORTEST_SLICE_NANOS));
+        /// Longer than any program runs, and short enough to be added to any moment.
+        const LONGEST: u64 = u64::MAX / 4;
+        self.settings.slice_nanos = Some(match u64::try_from(slice.as_nanos()) {
+            Ok(nanos) if nanos < LONGEST => nanos.max(crate::preempt::SHORTEST_SLICE_NANOS),
+            _ => 0,
+        });
+        self
+    }
+
+    /// The signal by which goroutines are preempted: `SIGURG` where nothing is said. The program must not use it for
+    /// anything else; one that has a handler already is refused. Real-time signals are refused, for one that is pending
+    /// when a process executes another program ends that one. (So would `SIGUSR1`; `SIGURG` and `SIGWINCH` are ignored
+    /// there.)
+    ///
+    /// If the program already handles `SIGURG` when the runtime starts and no other signal is chosen, the handler goes
+    /// on to get every `SIGURG` but the runtime's own.
+    pub fn preempt_signal(mut self, signal: i32) -> Builder {
+        self.settings.signal = Some(signal);
+        self
+    }
+
+    /// The most worker threads, 10,000 where nothing is said. A goroutine that was preempted keeps its thread until it
+    /// goes on, about 40 KiB: so many can be preempted at a time. At the cap those that have a thread go on taking turns,
+    /// and those that have not begun wait until one of them pauses or ends. Threads that are blocked in the kernel do not
+    /// count, so that what they wait for can happen.
+    pub fn max_threads(mut self, most: usize) -> Builder {
+        self.settings.max_threads = Some(most);
         self
     }
 
@@ -86,7 +112,9 @@ impl Builder {
     ///   that parks the goroutine (a `Ref` of a thread-local `RefCell`, std's `MutexGuard` and `StdoutLock`, an
     ///   entered tracing span, an `Rc` cloned out of a thread-local, …), and
     /// * no function both parks and touches the same thread-local before and after (the compiler may remember its
-    ///   address, see docs/soundness.md).
+    ///   address, see docs/soundness.md), and
+    /// * wherever a goroutine parks the floating-point control words are the defaults. (Rust asks for that anyway; a C
+    ///   function that calls `fesetround` and then calls back would break it. Own mode keeps them for each goroutine.)
     ///
     /// A goroutine may go on on another thread wherever it parks.
     pub unsafe fn shared(mut self) -> Builder {

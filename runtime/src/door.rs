@@ -1,12 +1,14 @@
 //! The one door through which the protocols that loom checks take their atomics and locks.
 //!
-//! Only self-contained protocols come through here (`p/ring.rs`, `sched/spin.rs`, `token.rs`, `cancel.rs`); the rest of
-//! the runtime has statics and assembly that loom cannot run.
+//! Only self-contained protocols come through here (`p/ring.rs`, `sched/spin.rs`, `m/seat.rs`, `token.rs`,
+//! `cancel.rs`); the rest of the runtime has statics and assembly that loom cannot run.
 
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
+
+pub(crate) use std::sync::atomic::compiler_fence;
 
 #[cfg(not(loom))]
 pub(crate) use crate::lock::Lock;
@@ -25,4 +27,13 @@ impl<T> Lock<T> {
     pub(crate) fn lock(&self) -> loom::sync::MutexGuard<'_, T> {
         self.0.lock().expect("a model does not panic while it holds a lock")
     }
+}
+
+/// Waits a moment for another thread, which the kernel may have to run first.
+#[inline(always)]
+pub(crate) fn relax() {
+    #[cfg(loom)]
+    loom::thread::yield_now();
+    #[cfg(not(loom))]
+    std::thread::yield_now();
 }

@@ -88,9 +88,16 @@ pub enum StartError {
     /// A thread of the runtime could not be started.
     Thread(io::Error),
     /// The signal for preemption cannot be had.
-    Signal(io::Error),
+    Signal {
+        /// Its number.
+        signal: i32,
+        /// Why.
+        error: io::Error,
+    },
     /// More processors were asked for than there can be, or none.
     Procs(usize),
+    /// No worker threads were to be had.
+    MaxThreads,
     /// The runtime runs already, with another setting that cannot be changed.
     Conflict {
         /// The setting.
@@ -119,7 +126,12 @@ impl fmt::Display for StartError {
                 "cannot start a thread of the runtime: {error} (limits: RLIMIT_NPROC, kernel.threads-max, pids.max \
                  of the control group)"
             ),
-            StartError::Signal(error) => write!(f, "cannot use SIGURG for preemption: {error}"),
+            StartError::Signal { signal, error } => write!(
+                f,
+                "cannot use signal {signal} for preemption: {error} (Builder::preempt_signal chooses another, \
+                 Builder::slice(Duration::MAX) does without)"
+            ),
+            StartError::MaxThreads => f.write_str("at most 0 worker threads asked for; there must be one"),
             StartError::Procs(asked) => {
                 write!(f, "{asked} processors asked for; there can be 1 to {}", crate::sched::procs::MAX_PROCS)
             }
@@ -136,9 +148,11 @@ impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             StartError::OwnThreadLocals(error) => Some(error),
-            StartError::Thread(error) | StartError::Signal(error) => Some(error),
+            StartError::Thread(error) | StartError::Signal { error, .. } => Some(error),
             StartError::Spawn(error) => Some(error),
-            StartError::Conflict { .. } | StartError::Procs(_) | StartError::Forked => None,
+            StartError::Conflict { .. } | StartError::Procs(_) | StartError::MaxThreads | StartError::Forked => {
+                None
+            }
         }
     }
 }

@@ -23,6 +23,7 @@ mod fault;
 mod futex;
 mod g;
 mod grow;
+pub mod inspect;
 mod join;
 pub mod lock;
 mod m;
@@ -55,12 +56,14 @@ pub use join::JoinHandle;
 pub use main_macro::{main, test, test_unit};
 pub use panics::{UnhandledPanic, set_unhandled_panic_hook, take_unhandled_panic_hook};
 pub use park::{Claim, Task, wait, wait_if, wait_until};
+pub use preempt::hold::{Unpreempted, no_preempt};
 pub use scope::{Scope, ScopedJoinHandle, scope};
 
 /// Protocols that loom checks, for its tests.
 #[doc(hidden)]
 pub mod models {
     pub use crate::cancel::Waiter;
+    pub use crate::m::seat::Seat;
     pub use crate::p::ring::Ring;
     pub use crate::sched::spin::Spin;
     pub use crate::token::Token;

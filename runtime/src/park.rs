@@ -10,8 +10,8 @@ use std::sync::atomic::Ordering;
 use crate::alarm;
 use crate::door::AtomicUsize;
 use crate::futex::Event;
+use crate::g::G;
 use crate::g::reason::WaitReason;
-use crate::g::{G, State};
 use crate::m;
 use crate::sched;
 use crate::switch::{AfterSwitch, Locals, locals};
@@ -113,12 +113,10 @@ pub unsafe fn wait_if<F: FnOnce() -> bool>(reason: WaitReason, release: F) {
     // SAFETY: the running goroutine is alive.
     let g = unsafe { &*g };
     debug_assert!(!g.is_scheduler(), "the scheduler does not wait");
-    g.set_reason(reason);
-    g.set_state(State::Waiting);
+    g.set_waiting(reason);
     let argument = (&raw mut *release).cast();
     // SAFETY: g runs here, in the runtime. Commit reads the closure from our frame, which rests until then.
     unsafe { pause(m, g, AfterSwitch::Park { g, commit: commit::<F>, argument }) };
-    g.set_reason(WaitReason::None);
 }
 
 /// Leaves the running goroutine until somebody runs it again, and the runtime with it.

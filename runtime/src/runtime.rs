@@ -8,7 +8,8 @@ use gander_stack::{Class, Stack};
 use gander_tls::{Model, ThreadPointer};
 
 use crate::error::{SpawnError, StartError};
-use crate::g::G;
+use crate::g::{G, State};
+use crate::inspect::schedtrace;
 use crate::sched::{janitor, procs, sysmon};
 use crate::switch::{Locals, set_locals};
 use crate::{asym, fault, m, preempt};
@@ -18,7 +19,10 @@ use crate::{asym, fault, m, preempt};
 pub(crate) struct Settings {
     pub(crate) procs: Option<usize>,
     pub(crate) shared: bool,
+    /// 0: nobody is preempted.
     pub(crate) slice_nanos: Option<u64>,
+    pub(crate) signal: Option<libc::c_int>,
+    pub(crate) max_threads: Option<usize>,
 }
 
 impl Settings {
@@ -28,6 +32,10 @@ impl Settings {
             Some("procs")
         } else if self.slice_nanos.is_some() {
             Some("slice")
+        } else if self.signal.is_some() {
+            Some("preempt_signal")
+        } else if self.max_threads.is_some() {
+            Some("max_threads")
         } else if self.shared {
             Some("shared")
         } else {
@@ -69,6 +77,9 @@ pub(crate) fn start(settings: &Settings) -> Result<(), StartError> {
     {
         return Err(StartError::Procs(asked));
     }
+    if settings.max_threads == Some(0) {
+        return Err(StartError::MaxThreads);
+    }
     let _one = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(config) = CONFIG.get() {
         return agree(config, settings);
@@ -78,6 +89,9 @@ pub(crate) fn start(settings: &Settings) -> Result<(), StartError> {
         // A trimmed stack keeps its thread-local block, and what lies below it.
         gander_stack::keep_at_least(model.size() + size_of::<G>() + 4096);
     }
+    /// What the first frames of about every goroutine take.
+    const FIRST_FRAMES: usize = 1024;
+    gander_stack::touched_first(own.map_or(0, Model::size) + size_of::<G>() + FIRST_FRAMES);
     let default_class = gander_stack::class_of(DEFAULT_STACK).map_err(|error| StartError::Spawn(error.into()))?;
     set_locals(match own {
         None => Locals::Shared,
@@ -86,9 +100,15 @@ pub(crate) fn start(settings: &Settings) -> Result<(), StartError> {
     });
     asym::init();
     fault::install().map_err(StartError::Thread)?;
-    if let Some(nanos) = settings.slice_nanos {
-        preempt::signal::install(libc::SIGURG).map_err(StartError::Signal)?;
-        preempt::set_slice(nanos);
+    let slice = settings.slice_nanos.unwrap_or(preempt::DEFAULT_SLICE_NANOS);
+    if slice != 0 {
+        let signal = settings.signal.unwrap_or(preempt::signal::DEFAULT);
+        preempt::signal::install(signal, settings.signal.is_some())
+            .map_err(|error| StartError::Signal { signal, error })?;
+        preempt::set_slice(slice);
+    }
+    if let Some(most) = settings.max_threads {
+        janitor::set_cap(most);
     }
     // SAFETY: registers a handler that sets a flag.
     unsafe {
@@ -117,10 +137,11 @@ fn start_threads() -> io::Result<()> {
     // One worker must be there, or nothing would ever run; the janitor makes the others.
     m::start_thread()?;
     thread("gander-sysmon", sysmon::main)?;
-    thread("gander-janitor", janitor::main)
+    thread("gander-janitor", janitor::main)?;
+    schedtrace::start()
 }
 
-fn thread(name: &str, main: fn()) -> io::Result<()> {
+pub(crate) fn thread(name: &str, main: impl FnOnce() + Send + 'static) -> io::Result<()> {
     std::thread::Builder::new().name(name.into()).spawn(main).map(drop)
 }
 
@@ -139,13 +160,30 @@ fn agree(config: &Config, settings: &Settings) -> Result<(), StartError> {
             asked: "shared mode".into(),
         });
     }
+    let text = |nanos: u64| match nanos {
+        0 => "never over".to_string(),
+        nanos => format!("{nanos} ns"),
+    };
+    let slice = preempt::slice().unwrap_or(0);
     if let Some(asked) = settings.slice_nanos
-        && preempt::slice() != Some(asked)
+        && asked != slice
+    {
+        return Err(StartError::Conflict { setting: "slice", is: text(slice), asked: text(asked) });
+    }
+    if let Some(asked) = settings.signal
+        && let is = preempt::signal::number()
+        && is != Some(asked)
+    {
+        let is = is.map_or("none".to_string(), |signal| signal.to_string());
+        return Err(StartError::Conflict { setting: "preempt_signal", is, asked: asked.to_string() });
+    }
+    if let Some(asked) = settings.max_threads
+        && asked != janitor::cap()
     {
         return Err(StartError::Conflict {
-            setting: "slice",
-            is: preempt::slice().map_or("none".into(), |nanos| format!("{nanos} ns")),
-            asked: format!("{asked} ns"),
+            setting: "max_threads",
+            is: janitor::cap().to_string(),
+            asked: asked.to_string(),
         });
     }
     match settings.procs {
@@ -171,9 +209,14 @@ impl Config {
     /// whether they lay there before.
     pub(crate) fn lay_locals(&self, stack: &Stack) -> Result<(*mut u8, bool), SpawnError> {
         let Some(model) = self.own else { return Ok((stack.top(), false)) };
-        let top = model_top(model, stack);
+        let top = model_top(model, stack.top());
         let laid = stack.tag() != 0;
         if !laid {
+            // Before there was a runtime somebody may have recursed here. The tag says that there is a header now.
+            // SAFETY: [one-owner] the stack is ours, and nothing lies on it yet.
+            unsafe {
+                (*header_under(top.wrapping_sub(model.size()))).state.store(State::Dead as u8, Ordering::Relaxed)
+            };
             // SAFETY: [one-owner] the stack is ours, and nothing lies on it yet.
             let pointer = unsafe { model.lay(stack.limit(), top)? };
             stack.set_tag(pointer.as_ptr() as usize);
@@ -207,16 +250,36 @@ impl Config {
     }
 }
 
-/// Where frames begin on a stack of the pool: below the thread-local block, if it has one.
+/// Where frames begin on a stack of the pool that is not for a goroutine of its own: below the places of the
+/// thread-local block and the header. `[header-place]`
 pub(crate) fn frames_top(stack: &Stack) -> *mut u8 {
-    match CONFIG.get().and_then(|config| config.own) {
-        Some(model) if stack.tag() != 0 => model_top(model, stack).wrapping_sub(model.size()),
-        _ => stack.top(),
-    }
+    let top = match CONFIG.get().and_then(|config| config.own) {
+        Some(model) => model_top(model, stack.top()).wrapping_sub(model.size()),
+        None => stack.top(),
+    };
+    header_under(top).cast()
 }
 
-fn model_top(model: &Model, stack: &Stack) -> *mut u8 {
-    stack.top().map_addr(|at| at & !(model.align() - 1))
+fn model_top(model: &Model, top: *mut u8) -> *mut u8 {
+    top.map_addr(|at| at & !(model.align() - 1))
+}
+
+/// Where the header of a goroutine lies, under the top of its stack or under the thread-local block there.
+///
+/// `[header-place]` On a stack of the pool nothing but a header is ever written to this place. (Before the runtime
+/// starts, own mode's place is not known; `lay_locals` clears it.)
+pub(crate) fn header_under(top: *mut u8) -> *mut G {
+    top.wrapping_sub(size_of::<G>()).map_addr(|at| at & !(align_of::<G>().max(64) - 1)).cast()
+}
+
+/// The place of the header on a stack that somebody has; none if there is none.
+pub(crate) fn header_on(place: &gander_stack::Place) -> Option<*const G> {
+    let top = std::ptr::with_exposed_provenance_mut(place.top);
+    match CONFIG.get()?.own {
+        Some(_) if place.tag == 0 => None,
+        Some(model) => Some(header_under(model_top(model, top).wrapping_sub(model.size())).cast_const()),
+        None => Some(header_under(top).cast_const()),
+    }
 }
 
 /// The main goroutine called `exit`: the others go on, and the process with them, as in Go.

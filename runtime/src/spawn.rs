@@ -1,8 +1,9 @@
 //! Making goroutines.
 
 use std::panic::Location;
+use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{Ordering, fence};
 
 use gander_stack::{Class, Stack};
 
@@ -149,12 +150,18 @@ unsafe fn launch<B: Body>(
     // SAFETY: [one-owner] the stack is ours and unused: we write its top. The body lies below `G`, each aligned;
     // `class_for` has seen to it that there is room.
     unsafe {
-        let g = top.sub(size_of::<G>()).map_addr(|at| at & !(align_of::<G>().max(64) - 1)).cast::<G>();
+        let g = runtime::header_under(top);
         let at = g.cast::<u8>().sub(size_of::<B>()).map_addr(|at| at & !(align_of::<B>() - 1)).cast::<B>();
         let bottom = at.cast::<u8>().map_addr(|at| at & !(gander_arch::STACK_ALIGN - 1));
         at.write(body);
+        let ident = (*at).ident();
+        let (bottom, name) = lay_name(ident.name(), bottom);
+        // Observers that read what the last goroutine left here see that it is dead before they see anything of this
+        // one: the other half of `registry::read`.
+        fence(Ordering::Release);
         g.write(G::new(start::<B>, at.cast(), spawned_at));
         let g = &*g;
+        g.name.set(name);
         *g.context.get() = gander_arch::init(bottom, entry::begin, std::ptr::from_ref(g).cast_mut().cast());
         config.set_locals(g, &stack, laid);
         g.limit.set(stack.limit() as usize);
@@ -165,6 +172,7 @@ unsafe fn launch<B: Body>(
         }
         let id = match m {
             Some(m) => {
+                g.parent.set((*m::current_g()).id.get());
                 p::bump(&m.p().counts.spawned);
                 m.p().fresh_id()
             }
@@ -173,16 +181,36 @@ unsafe fn launch<B: Body>(
                 crate::g::handle::reserve_ids(1)
             }
         };
-        let ident = (*at).ident();
         ident.assign(id);
         g.ident.set(ident);
+        g.id.set(id);
         share(&*at);
+        g.publish();
         sched::submit(m, g);
         if let Some(m) = m {
             m.leave();
         }
     }
     Ok(())
+}
+
+/// Copies a name to the stack under the body, where observers can read it even when the goroutine has ended. Returns
+/// where frames may begin, and the copy.
+///
+/// # Safety
+///
+/// The stack below `bottom` is the caller's and unused.
+unsafe fn lay_name(name: Option<&str>, bottom: *mut u8) -> (*mut u8, (*const u8, usize)) {
+    /// What reports show of a name.
+    const MOST: usize = 128;
+    let Some(name) = name else { return (bottom, (ptr::null(), 0)) };
+    let len = (0..=name.len().min(MOST)).rev().find(|&at| name.is_char_boundary(at)).unwrap_or(0);
+    // SAFETY: by contract; a few bytes of a stack that has thousands.
+    unsafe {
+        let copy = bottom.sub(len);
+        ptr::copy_nonoverlapping(name.as_ptr(), copy, len);
+        (copy.map_addr(|at| at & !(gander_arch::STACK_ALIGN - 1)), (copy, len))
+    }
 }
 
 pub(crate) fn take_stack(class: Class) -> Result<Stack, SpawnError> {

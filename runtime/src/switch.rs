@@ -72,7 +72,8 @@ pub(crate) unsafe fn switch(m: &M, from: &G, to: &G, after: AfterSwitch) -> &'st
         match locals() {
             Locals::Shared => {
                 gander_arch::set_current(std::ptr::from_ref(to).cast_mut().cast());
-                gander_arch::switch(save, target, message)
+                // The promise of shared mode covers the control words: whoever parks has the defaults.
+                gander_arch::switch_bare(save, target, message)
             }
             Locals::Own => gander_arch::switch_tp(save, target, message, to.thread_pointer.get()),
             Locals::OwnBySyscall => gander_arch::switch_tp_syscall(save, target, message, to.thread_pointer.get()),

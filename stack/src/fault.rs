@@ -1,9 +1,10 @@
-//! "Is this fault mine?" Answered in a signal handler: no lock, no allocation, nothing but loads.
+//! "Is this fault mine?", and which stacks there are. Answered in a signal handler: no lock, no allocation, nothing but
+//! loads.
 
-use core::sync::atomic::Ordering::{Acquire, Relaxed};
+use core::sync::atomic::Ordering::Acquire;
 
 use crate::Class;
-use crate::region::{GUARDED, Region};
+use crate::region::{GUARDED, Region, SHELVED};
 
 /// Where in the stacks an address lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,17 +32,35 @@ pub struct Place {
 pub fn locate(address: usize) -> Option<Place> {
     let (region, offset) = Region::all().find_map(|region| Some((region, region.memory.offset_of(address)?)))?;
     let (slot, guard) = region.layout.locate(offset);
-    let entry = region.slot(slot);
     // Acquire pairs with the release in `Region::build`.
-    if entry.state.load(Acquire) & GUARDED == 0 {
+    if region.slot(slot).state.load(Acquire) & GUARDED == 0 {
         return None;
     }
-    Some(Place {
+    Some(place(region, slot, guard))
+}
+
+/// All stacks that somebody may have: that were ever handed out and do not lie in the shared pool. Those that a
+/// [`Cache`](crate::Cache) keeps are among them.
+///
+/// Async-signal-safe. Stacks come and go meanwhile; their address space does not, so what lies between `limit` and `top`
+/// can be read at any time: it is what the owner has there, or zeros.
+pub fn in_use() -> impl Iterator<Item = Place> {
+    Region::all().flat_map(|region| {
+        region.reached().filter_map(move |slot| {
+            // Acquire pairs with the release in `Region::build`.
+            let state = region.slot(slot).state.load(Acquire);
+            (state & GUARDED != 0 && state & SHELVED == 0).then(|| place(region, slot, false))
+        })
+    })
+}
+
+fn place(region: &Region, slot: u32, guard: bool) -> Place {
+    Place {
         limit: region.memory.at(region.layout.usable(slot).start).addr(),
         top: region.memory.at(region.layout.top(slot)).addr(),
         guard,
         class: region.layout.class,
         slot: region.link_to(slot),
-        tag: entry.tag.load(Relaxed),
-    })
+        tag: region.slot(slot).tag.load(Acquire),
+    }
 }

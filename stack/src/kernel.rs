@@ -95,16 +95,33 @@ impl Reservation {
     ///
     /// Nobody uses any of the ranges.
     pub(crate) unsafe fn mark_all(&self, ranges: &[Range<usize>]) -> usize {
-        let mut vectors = [libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; MARKED_MOST];
+        // SAFETY: the caller's word.
+        unsafe { self.advise_all(ranges, GUARD_INSTALL) }
+    }
+
+    /// Puts a page behind every address of several ranges, in one system call: a fault for each would cost about twice
+    /// that. A hint: where it fails, the pages come with the first touch, as ever.
+    pub(crate) fn populate_all(&self, ranges: &[Range<usize>]) {
+        // SAFETY: what the ranges hold does not change.
+        unsafe { self.advise_all(ranges, libc::MADV_POPULATE_WRITE) };
+    }
+
+    /// Gives one piece of advice for several ranges, at most [`BATCH_MOST`]. Says for how many it was taken, from the
+    /// first on.
+    ///
+    /// # Safety
+    ///
+    /// As the advice asks.
+    unsafe fn advise_all(&self, ranges: &[Range<usize>], advice: c_int) -> usize {
+        let mut vectors = [libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; BATCH_MOST];
         let Some(process) = this_process() else { return 0 };
-        let ranges = &ranges[..ranges.len().min(MARKED_MOST)];
+        let ranges = &ranges[..ranges.len().min(BATCH_MOST)];
         for (vector, range) in vectors.iter_mut().zip(ranges) {
             *vector = libc::iovec { iov_base: self.checked(range).cast(), iov_len: range.len() };
         }
         // SAFETY: in this reservation, as just checked; otherwise the caller's word. The kernel reads the vectors.
-        let done = unsafe {
-            libc::syscall(libc::SYS_process_madvise, process, vectors.as_ptr(), ranges.len(), GUARD_INSTALL, 0)
-        };
+        let done =
+            unsafe { libc::syscall(libc::SYS_process_madvise, process, vectors.as_ptr(), ranges.len(), advice, 0) };
         // It counts bytes, and stops at the first range that fails.
         let mut done = usize::try_from(done).unwrap_or(0);
         ranges
@@ -154,7 +171,7 @@ impl Drop for Reservation {
 }
 
 /// How many ranges [`Reservation::mark_all`] takes at once.
-pub(crate) const MARKED_MOST: usize = 16;
+pub(crate) const BATCH_MOST: usize = 16;
 
 /// A descriptor of this process, as `process_madvise` wants one; none if it cannot be had.
 fn this_process() -> Option<c_int> {

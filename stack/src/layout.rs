@@ -151,6 +151,13 @@ impl Layout {
         self.usable(slot).end - (slot % COLOURS) as usize * LINE
     }
 
+    /// The pages from `bytes` under the top up to the end.
+    pub(crate) fn upmost(&self, slot: u32, bytes: usize) -> Range<usize> {
+        let (usable, top) = (self.usable(slot), self.top(slot));
+        let start = top - bytes.min(top - usable.start);
+        start - start % self.page..usable.end
+    }
+
     /// The pages that lie wholly below `keep` bytes under the top. With `keep` 0 these are all, the sliver included.
     pub(crate) fn below(&self, slot: u32, keep: usize) -> Range<usize> {
         let usable = self.usable(slot);

@@ -66,10 +66,10 @@ mod stack;
 pub use cache::Cache;
 pub use census::{Census, Footprint, census, footprint, resident};
 pub use error::StackError;
-pub use fault::{Place, locate};
+pub use fault::{Place, in_use, locate};
 pub use layout::{Class, class_of};
 pub use pool::{put, take};
-pub use region::GuardKind;
+pub use region::{GuardKind, touched_first};
 pub use scavenge::{Scavenged, scavenge};
 pub use stack::{Stack, keep_at_least};
 

@@ -12,6 +12,7 @@
 //! Regions are only ever added: a region found once is valid for ever, which is what lets a signal handler read the list
 //! without a lock.
 
+use core::ops::Range;
 use core::sync::atomic::{
     AtomicBool, AtomicU32, AtomicUsize,
     Ordering::{Acquire, Relaxed, Release},
@@ -43,6 +44,12 @@ static REGIONS: [OnceLock<Region>; REGIONS_MOST] = [const { OnceLock::new() }; R
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 /// Taken to add a region; holds the bytes reserved by all.
 static ADDING: Mutex<usize> = Mutex::new(0);
+
+/// The first slot of a region whose pages are made ahead: a program with few stacks is not to pay for a batch.
+const POPULATED_FROM: u32 = 64;
+
+/// What every owner touches under the top, in bytes; 0: nobody has said.
+static TOUCHED_FIRST: AtomicUsize = AtomicUsize::new(0);
 
 static MARKED: AtomicUsize = AtomicUsize::new(0);
 static MAPPED: AtomicUsize = AtomicUsize::new(0);
@@ -86,6 +93,8 @@ pub(crate) struct Region {
     /// The slots below this are readable and writable, where guards are markers.
     opened: AtomicU32,
     opening: Mutex<()>,
+    /// No slot from this one on has a guard.
+    reached: AtomicU32,
 }
 
 impl Region {
@@ -127,7 +136,8 @@ impl Region {
                 Ok((memory, table)) => {
                     let guards = kind_of_guards(&memory, &layout);
                     let (opened, opening) = (AtomicU32::new(0), Mutex::new(()));
-                    return Ok(Region { index, layout, memory, table, guards, opened, opening });
+                    let reached = AtomicU32::new(0);
+                    return Ok(Region { index, layout, memory, table, guards, opened, opening, reached });
                 }
                 Err(errno) if slots == 1 => return Err(errno),
                 Err(_) => slots /= 2,
@@ -154,8 +164,13 @@ impl Region {
             // Here nothing is opened ahead: the guard is what stays closed.
             GuardKind::Mapping => self.map_guard(|| self.memory.open(self.layout.usable(slot)))?,
         }
-        self.slot(slot).state.fetch_or(GUARDED, Release);
+        self.set_guarded(slot);
         Ok(())
+    }
+
+    fn set_guarded(&self, slot: u32) {
+        self.slot(slot).state.fetch_or(GUARDED, Release);
+        self.reached.fetch_max(slot + 1, Release);
     }
 
     /// Does what costs two mappings, if there are two to spare.
@@ -169,28 +184,36 @@ impl Region {
         })
     }
 
+    /// Sets up the guards of slots side by side in one go, where that can be done; [`build`](Self::build) does the rest.
+    /// And the pages under their tops, where owners were said to touch so much of every stack and there are many owners.
+    pub(crate) fn build_ahead(&self, first: u32, count: usize) {
+        let count = count.min(kernel::BATCH_MOST) as u32;
+        if self.guards != GuardKind::Marker || count < 2 || self.open_through(first + count - 1).is_err() {
+            return;
+        }
+        let each = |range_of: &dyn Fn(u32) -> Range<usize>| {
+            let mut ranges = [const { 0..0 }; kernel::BATCH_MOST];
+            for (range, slot) in ranges.iter_mut().zip(first..first + count) {
+                *range = range_of(slot);
+            }
+            ranges
+        };
+        let guards = each(&|slot| self.layout.guard(slot));
+        // SAFETY: [one-owner] the pool has taken the slots off its shelves, nobody was ever told an address in them.
+        let marked = unsafe { self.memory.mark_all(&guards[..count as usize]) };
+        MARKED.fetch_add(marked, Relaxed);
+        (first..first + marked as u32).for_each(|slot| self.set_guarded(slot));
+        let touched = TOUCHED_FIRST.load(Relaxed);
+        if touched > 0 && first >= POPULATED_FROM {
+            let tops = each(&|slot| self.layout.upmost(slot, touched));
+            self.memory.populate_all(&tops[..marked]);
+        }
+    }
+
     /// Opens the region up to and including `slot`, and an eighth more than was open, as opening costs a system call.
     ///
     /// Not all of it at once: where the kernel counts what could be written (`vm.overcommit_memory=2`, `RLIMIT_DATA`),
     /// that would be 20 GiB charged for the first stack.
-    /// Sets up the guards of slots side by side in one go, where that can be done; [`build`](Self::build) does the rest.
-    pub(crate) fn build_ahead(&self, first: u32, count: usize) {
-        let count = count.min(kernel::MARKED_MOST) as u32;
-        if self.guards != GuardKind::Marker || count < 2 || self.open_through(first + count - 1).is_err() {
-            return;
-        }
-        let mut guards = [const { 0..0 }; kernel::MARKED_MOST];
-        for (guard, slot) in guards.iter_mut().zip(first..first + count) {
-            *guard = self.layout.guard(slot);
-        }
-        // SAFETY: [one-owner] the pool has taken the slots off its shelves, nobody was ever told an address in them.
-        let marked = unsafe { self.memory.mark_all(&guards[..count as usize]) };
-        MARKED.fetch_add(marked, Relaxed);
-        for slot in first..first + marked as u32 {
-            self.slot(slot).state.fetch_or(GUARDED, Release);
-        }
-    }
-
     fn open_through(&self, slot: u32) -> Result<(), StackError> {
         if slot < self.opened.load(Acquire) {
             return Ok(());
@@ -232,6 +255,11 @@ impl Region {
         self.table.len() as u32
     }
 
+    /// The slots among which are all that were ever handed out. Async-signal-safe.
+    pub(crate) fn reached(&self) -> core::ops::Range<u32> {
+        0..self.reached.load(Acquire)
+    }
+
     pub(crate) fn slot(&self, slot: u32) -> &Slot {
         &self.table[slot as usize]
     }
@@ -252,6 +280,12 @@ impl Region {
     pub(crate) fn all() -> impl Iterator<Item = &'static Region> {
         REGIONS[..COUNT.load(Acquire)].iter().filter_map(OnceLock::get)
     }
+}
+
+/// From now on stacks are made with the pages behind their uppermost `bytes`, in batches: for owners that touch so much
+/// of every stack at once, and make many. A page fault each costs twice that.
+pub fn touched_first(bytes: usize) {
+    TOUCHED_FIRST.store(bytes, Relaxed);
 }
 
 /// Stacks that were ever given a guard of each kind.

@@ -5,7 +5,7 @@ use core::fmt;
 use core::mem;
 use core::num::NonZeroU64;
 use core::sync::atomic::AtomicUsize;
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::Ordering::{Relaxed, Release};
 
 use crate::layout::{ALWAYS_TRIMMED_ABOVE, Class, KEEP};
 use crate::region::{GUARDED, LIFE_SHIFT, Region, SHELVED, Slot};
@@ -110,7 +110,8 @@ impl Stack {
 
     /// Sets the runtime's word.
     pub fn set_tag(&self, tag: usize) {
-        self.entry().tag.store(tag, Relaxed);
+        // Release: who finds the tag finds what it stands for.
+        self.entry().tag.store(tag, Release);
     }
 
     /// Whether it came without a page: never used, or given back entirely since. Reads as zeros then.

@@ -222,3 +222,23 @@ fn a_stack_has_one_owner() {
     });
     assert_eq!(census().out, out);
 }
+
+/// The walk sees what somebody has, at its place, and not what lies in the pool.
+#[test]
+fn the_walk_sees_what_is_in_use() {
+    let _turn = turn();
+    let class = class_of(100_000).unwrap();
+    let seen = |stack: &Stack| gander_stack::in_use().filter(|place| place.limit == stack.limit().addr()).count();
+    let stacks: Vec<Stack> = (0..40).map(|_| gander_stack::take(class).unwrap()).collect();
+    for stack in &stacks {
+        stack.set_tag(stack.top().addr());
+        assert_eq!(seen(stack), 1);
+        let place = gander_stack::in_use().find(|place| place.limit == stack.limit().addr()).unwrap();
+        assert_eq!((place.top, place.tag, place.class), (stack.top().addr(), stack.top().addr(), class));
+        assert!(!place.guard);
+        stack.set_tag(0);
+    }
+    let limits: Vec<usize> = stacks.iter().map(|stack| stack.limit().addr()).collect();
+    drop(stacks);
+    assert_eq!(gander_stack::in_use().filter(|place| limits.contains(&place.limit)).count(), 0);
+}

@@ -13,6 +13,11 @@ use crate::token::Token;
 pub struct GoroutineId(NonZeroU64);
 
 impl GoroutineId {
+    /// None for 0, which no goroutine has.
+    pub(crate) fn of_bits(id: u64) -> Option<GoroutineId> {
+        NonZeroU64::new(id).map(GoroutineId)
+    }
+
     /// The number.
     pub fn as_u64(self) -> u64 {
         self.0.get()

@@ -18,12 +18,14 @@ pub(crate) mod reason;
 use std::cell::{Cell, UnsafeCell};
 use std::panic::Location;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, Ordering};
 
 use gander_arch::Context;
 use gander_stack::Stack;
 
+use crate::inspect::clock;
 use crate::m::M;
+use crate::sched::inject::Group;
 use handle::Ident;
 use reason::WaitReason;
 
@@ -31,20 +33,50 @@ use reason::WaitReason;
 ///
 /// | state | on a stack of its own | who holds the G | who changes it |
 /// |---|---|---|---|
+/// | `Dead` | over, or not begun | the M it ended on, or whoever makes it | `launch`, when the header is whole |
 /// | `Runnable` | at rest | one queue | whoever takes it off the queue |
 /// | `Running` | running | its M | itself |
 /// | `Waiting` | at rest, or leaving | whoever will ready it: a wait node, a timer, a token | that one, once |
-/// | `Dead` | over | the M it ended on, for a moment | |
+/// | `Preempted` | in the middle of anything, on its thread | one queue | itself, when its thread has a P again |
+///
+/// `Dead` is zero: a stack that never had a goroutine, or whose pages were given back, reads as one without
+/// (`inspect/registry.rs`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum State {
+    Dead,
     Runnable,
     Running,
     Waiting,
-    Dead,
+    Preempted,
+}
+
+impl State {
+    pub(crate) fn of_bits(bits: u8) -> State {
+        match bits {
+            1 => State::Runnable,
+            2 => State::Running,
+            3 => State::Waiting,
+            4 => State::Preempted,
+            _ => State::Dead,
+        }
+    }
+}
+
+/// Asks the memory for a goroutine's header: the lines that a switch to it reads. `g` may be stale.
+#[inline(always)]
+pub(crate) fn prefetch(g: *const G) {
+    const LINE: usize = 64;
+    const LINES: usize = 2;
+    for line in 0..LINES {
+        gander_arch::prefetch(g.cast::<u8>().wrapping_add(line * LINE));
+    }
 }
 
 /// A goroutine. Also the scheduler's own context on each M (`g0`), which has no stack of ours.
+///
+/// In the order of use: a switch to it reads the first two cache lines.
+#[repr(C)]
 pub(crate) struct G {
     /// Where it goes on, while it does not run. `[one-runner]`: touched by the M that switches from or to it.
     pub(crate) context: UnsafeCell<Context>,
@@ -58,19 +90,32 @@ pub(crate) struct G {
     pub(crate) bound: AtomicPtr<M>,
     /// How many `lock_os_thread` are open.
     pub(crate) locks: Cell<u32>,
-    state: AtomicU8,
-    reason: AtomicU8,
+    /// How often it holds preemption off. Its own; an atomic because a signal handler looks at it.
+    pub(crate) holds: AtomicU32,
+    pub(crate) state: AtomicU8,
+    /// Why it waits; stale while it runs, but for a blocking call.
+    pub(crate) reason: AtomicU8,
+    /// When it began to wait, by [`clock`](crate::inspect::clock).
+    pub(crate) since: AtomicU32,
     /// The lowest usable byte of the stack it runs on: of its own, or of the segment that `grow` gave it.
     pub(crate) limit: Cell<usize>,
     /// Its stack; taken by the far side of its last switch.
     pub(crate) stack: Cell<Option<Stack>>,
     /// Id, name and handle; lives as long as the goroutine.
     pub(crate) ident: Cell<*const Ident>,
-    pub(crate) spawned_at: &'static Location<'static>,
+    /// Its id and name once more, for observers: the identity may be gone when they look, the stack is not. Written by
+    /// `launch`; the name's bytes lie on this stack.
+    pub(crate) id: Cell<u64>,
+    pub(crate) name: Cell<(*const u8, usize)>,
+    /// The id of the goroutine that spawned it; 0: an ordinary thread did.
+    pub(crate) parent: Cell<u64>,
     /// What it runs: never unwinds, ends by retiring.
     pub(crate) start: unsafe fn(*mut ()),
     pub(crate) data: *mut (),
     pub(crate) locals: local::Table,
+    pub(crate) spawned_at: &'static Location<'static>,
+    /// The others that it leads in the global queue.
+    pub(crate) group: Group,
 }
 
 impl G {
@@ -81,13 +126,19 @@ impl G {
             m: Cell::new(ptr::null()),
             thread_pointer: Cell::new(ptr::null_mut()),
             next: Cell::new(ptr::null()),
+            group: Group::new(),
             bound: AtomicPtr::new(ptr::null_mut()),
             locks: Cell::new(0),
-            state: AtomicU8::new(State::Runnable as u8),
+            holds: AtomicU32::new(0),
+            state: AtomicU8::new(State::Dead as u8),
             reason: AtomicU8::new(WaitReason::None as u8),
+            since: AtomicU32::new(0),
             limit: Cell::new(0),
             stack: Cell::new(None),
             ident: Cell::new(ptr::null()),
+            id: Cell::new(0),
+            name: Cell::new((ptr::null(), 0)),
+            parent: Cell::new(0),
             spawned_at,
             start,
             data,
@@ -119,6 +170,26 @@ impl G {
     #[inline(always)]
     pub(crate) fn set_reason(&self, reason: WaitReason) {
         self.reason.store(reason as u8, Ordering::Relaxed);
+    }
+
+    /// It waits from now on.
+    #[inline(always)]
+    pub(crate) fn set_waiting(&self, reason: WaitReason) {
+        self.set_reason(reason);
+        self.since.store(clock::coarse(), Ordering::Relaxed);
+        self.set_state(State::Waiting);
+    }
+
+    /// It is in a blocking call from now on.
+    pub(crate) fn set_blocking(&self) {
+        self.since.store(clock::coarse(), Ordering::Relaxed);
+        self.set_reason(WaitReason::Blocking);
+    }
+
+    /// Its header is whole, and observers may read it. Before it is anybody's.
+    #[inline(always)]
+    pub(crate) fn publish(&self) {
+        self.state.store(State::Runnable as u8, Ordering::Release);
     }
 
     /// The M it must run on, or null.

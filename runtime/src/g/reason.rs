@@ -3,7 +3,9 @@
 use std::fmt;
 
 /// What a parked goroutine waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// A new one goes into [`WaitReason::ALL`] too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[repr(u8)]
 pub enum WaitReason {
@@ -29,11 +31,36 @@ pub enum WaitReason {
     Signal,
     /// For a call that the clock makes: only the goroutine that makes them.
     Clock,
+    /// It does not: it is in a call that may block its thread.
+    Blocking,
+}
+
+impl WaitReason {
+    /// All of them, by their numbers.
+    const ALL: &[WaitReason] = &[
+        WaitReason::None,
+        WaitReason::Park,
+        WaitReason::Sleep,
+        WaitReason::Join,
+        WaitReason::Scope,
+        WaitReason::ChanReceive,
+        WaitReason::ChanSend,
+        WaitReason::Select,
+        WaitReason::Lock,
+        WaitReason::Signal,
+        WaitReason::Clock,
+        WaitReason::Blocking,
+    ];
+
+    /// Back from its number.
+    pub(crate) fn of_bits(bits: u8) -> WaitReason {
+        WaitReason::ALL.get(usize::from(bits)).copied().unwrap_or(WaitReason::None)
+    }
 }
 
 impl fmt::Display for WaitReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             WaitReason::None => "running",
             WaitReason::Park => "park",
             WaitReason::Sleep => "sleep",
@@ -45,6 +72,22 @@ impl fmt::Display for WaitReason {
             WaitReason::Lock => "mutex lock",
             WaitReason::Signal => "signal",
             WaitReason::Clock => "clock",
+            WaitReason::Blocking => "blocking call",
         })
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::WaitReason;
+
+    #[test]
+    fn numbers_and_words_are_unique() {
+        let mut words = std::collections::HashSet::new();
+        for (i, &reason) in WaitReason::ALL.iter().enumerate() {
+            assert_eq!(WaitReason::of_bits(i as u8), reason);
+            assert_eq!(reason as usize, i);
+            assert!(words.insert(reason.to_string()));
+        }
     }
 }

@@ -4,11 +4,20 @@ use std::io;
 use std::sync::atomic::Ordering;
 
 use super::{M, sigstack};
-use crate::sched;
+use crate::preempt::signal;
+use crate::sched::{self, STATS, janitor};
 
 /// Starts a worker thread. It looks for an idle P by itself.
 pub(crate) fn start_thread() -> io::Result<()> {
-    std::thread::Builder::new().name("gander-worker".into()).spawn(main).map(drop)
+    // Counted here and not when it runs: the next one may be started before.
+    STATS.workers.fetch_add(1, Ordering::Relaxed);
+    janitor::starting();
+    let started = std::thread::Builder::new().name("gander-worker".into()).spawn(main);
+    if started.is_err() {
+        janitor::started();
+        STATS.workers.fetch_sub(1, Ordering::Relaxed);
+    }
+    started.map(drop)
 }
 
 fn main() {
@@ -21,12 +30,14 @@ fn main() {
     // Never freed: other threads may look at an M at any time.
     let m: &'static M = Box::leak(Box::new(M::new()));
     m.g0.m.set(m);
+    m.enlist();
     gander_arch::set_current(std::ptr::from_ref(&m.g0).cast_mut().cast());
-    sched::STATS.workers.fetch_add(1, Ordering::Relaxed);
+    signal::let_in();
     sched::work(m);
     // Only a worker whose bound goroutine ended without unlocking comes here: its thread's state is not to be
     // inherited by anybody, so the thread ends, and its thread-locals with it.
-    sched::STATS.workers.fetch_sub(1, Ordering::Relaxed);
+    STATS.workers.fetch_sub(1, Ordering::Relaxed);
+    m.tid.store(0, Ordering::Relaxed);
     gander_arch::set_current(std::ptr::null_mut());
     sigstack::remove(memory);
 }

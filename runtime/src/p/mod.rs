@@ -10,7 +10,7 @@ use gander_stack::Cache;
 
 use crate::g::G;
 use crate::m::M;
-use crate::timer::Timers;
+use crate::timer::{Timers, now};
 use ring::Ring;
 
 /// The ring's slots, as Go's.
@@ -29,8 +29,14 @@ pub(crate) struct P {
     pub(crate) tick: AtomicU32,
     /// A timer of this P is due: look at the next switch. Set by sysmon.
     pub(crate) attend: AtomicBool,
-    /// Its goroutine has run for the minimum slice: a wake-up may take this P. Set by sysmon, cleared at a switch.
+    /// Counts slices begun: a goroutine from the next slot goes on with the slice of the one that readied it. Private.
+    pub(crate) turn: AtomicU32,
+    /// When a turn began after a preemption, and which.
+    began: (AtomicU64, AtomicU32),
+    /// A wake-up may take this P: its goroutine has run for the minimum slice. Set by sysmon, cleared with the turn.
     pub(crate) ripe: AtomicBool,
+    /// Counts how often a wake-up took it. Private.
+    pub(crate) kicks: AtomicU32,
     /// How many more of its wake-ups need not call another worker, and how many it was last. See `sched/README.md`.
     pub(crate) quiet: AtomicU32,
     pub(crate) quiet_span: AtomicU32,
@@ -79,7 +85,10 @@ impl P {
             ring: Ring::new(),
             tick: AtomicU32::new(0),
             attend: AtomicBool::new(false),
+            turn: AtomicU32::new(0),
+            began: (AtomicU64::new(0), AtomicU32::new(0)),
             ripe: AtomicBool::new(false),
+            kicks: AtomicU32::new(0),
             quiet: AtomicU32::new(0),
             quiet_span: AtomicU32::new(0),
             m: AtomicPtr::new(ptr::null_mut()),
@@ -92,6 +101,24 @@ impl P {
             retired: AtomicBool::new(true),
             out: Cell::new(true),
         }
+    }
+
+    /// Books the start of a slice. Only for who has the private part.
+    #[inline(always)]
+    pub(crate) fn begin_turn(&self) {
+        self.turn.store(self.turn.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        self.ripe.store(false, Ordering::Relaxed);
+    }
+
+    /// The next turn begins about now: spares sysmon to find out. Only for who has the private part.
+    pub(crate) fn begins_soon(&self) {
+        self.began.0.store(now(), Ordering::Relaxed);
+        self.began.1.store(self.turn.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// When `turn` began, if that is known.
+    pub(crate) fn began(&self, turn: u32) -> Option<u64> {
+        (self.began.1.load(Ordering::Relaxed) == turn).then(|| self.began.0.load(Ordering::Relaxed))
     }
 
     /// The goroutine in the next slot, for a look.
@@ -161,7 +188,20 @@ impl P {
             return Some(next);
         }
         // SAFETY: by contract.
-        unsafe { self.ring.pop().map(<*mut G>::cast_const) }
+        let g = unsafe { self.ring.pop() }?;
+        self.fetch_ahead();
+        Some(g)
+    }
+
+    /// Asks the memory for the goroutine that will be taken after this one: among many its header and the end of its
+    /// frames are in no cache, and to wait for them costs more than all the rest of a switch.
+    #[inline(always)]
+    fn fetch_ahead(&self) {
+        let g = self.ring.peek();
+        if !g.is_null() {
+            // Only a hint: another may take it meanwhile, and its memory may even be gone.
+            crate::g::prefetch(g);
+        }
     }
 
     /// Empties the next slot. Only for who has the private part.

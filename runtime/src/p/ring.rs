@@ -100,6 +100,16 @@ impl<T, const N: usize> Ring<T, N> {
         }
     }
 
+    /// The oldest item or null, for a look: it may be taken, and gone, by the time this returns.
+    #[inline(always)]
+    pub fn peek(&self) -> *mut T {
+        let head = self.head.load(Ordering::Relaxed);
+        if head == self.tail.load(Ordering::Relaxed) {
+            return ptr::null_mut();
+        }
+        self.slot(head).load(Ordering::Relaxed)
+    }
+
     /// Takes the older half out of a full ring, to be moved elsewhere. Returns how many were written to `out`:
     /// 0 if a thief was faster, and then there is room again.
     ///

@@ -9,8 +9,8 @@
 //!
 //! ```text
 //!   sysmon                      M1 (runs G, holds P)                M2 (spare)
-//!   same tick for a slice,
-//!   somebody waits ── SIGURG ─► handler: in the runtime? ─yes─► `pending`, looked at when it leaves
+//!   same turn for a slice,
+//!   somebody waits ── SIGURG ─► handler: in the runtime? ─yes─► owed: looked at when it leaves
 //!                               no: G is bound to M1 and queued
 //!                               P ─────────────────────────────────► runs the next goroutine
 //!                               sleeps in the handler                 …
@@ -18,32 +18,50 @@
 //!                               returns into G
 //! ```
 //!
+//! | file | answers |
+//! |---|---|
+//! | `mod.rs` | what giving way is, and who gets the P |
+//! | `watch.rs` | whose turn is over, and who is asked (on sysmon) |
+//! | `request.rs` | what is asked of a worker |
+//! | `signal.rs` | the signal and its handler |
+//! | `rescue.rs` | threads that sleep in the kernel lose their P |
+//! | `hold.rs` | how user code holds preemption off |
+//!
 //! `docs/preemption.md` has the rules and what they were paid for.
 
+pub(crate) mod hold;
+pub(crate) mod request;
 pub(crate) mod rescue;
 pub(crate) mod signal;
+pub(crate) mod watch;
 
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::g::{G, State};
 use crate::m::{self, M};
+use crate::p::P;
 use crate::sched::{idle, inject, janitor, procs};
 
+pub(crate) use request::{Cause, Request};
+
 /// How long a goroutine may run while others wait, in nanoseconds; 0: for as long as it likes.
-///
-/// Preemption and rescue are asked for with `Builder::slice` until they have been through what issue 3 wants of them;
-/// then 10 ms becomes the default.
 static SLICE: AtomicU64 = AtomicU64::new(0);
+
+/// The slice of a program that asks for none.
+pub(crate) const DEFAULT_SLICE_NANOS: u64 = 10_000_000;
 
 /// The shortest slice: below this the machine does little else than preempt.
 pub(crate) const SHORTEST_SLICE_NANOS: u64 = 100_000;
 
-/// A goroutine that was just readied takes the P of one that has run for so long.
-const MIN_SLICE_NANOS: u64 = 200_000;
+/// Every so many slices that end, those that were preempted before are served first: however many are readied or
+/// spawned, who has begun is to end.
+const PREEMPTED_FIRST: u32 = 4;
 
-/// Preemptions since the start, and those for which there was no thread.
+/// Preemptions since the start; those of them for somebody who was readied; and those that did not happen because there
+/// was no thread for the next goroutine.
 pub(crate) static COUNT: AtomicU64 = AtomicU64::new(0);
+pub(crate) static WAKE_UPS: AtomicU64 = AtomicU64::new(0);
 pub(crate) static NO_THREAD: AtomicU64 = AtomicU64::new(0);
 
 /// How long a goroutine may run while others wait; none: for as long as it likes.
@@ -58,31 +76,45 @@ pub(crate) fn set_slice(nanos: u64) {
     SLICE.store(nanos, Ordering::Relaxed);
 }
 
-/// How long a goroutine runs before a wake-up may take its P.
-pub(crate) fn min_slice(slice: u64) -> u64 {
-    MIN_SLICE_NANOS.min(slice)
-}
-
 /// Gives the P of `m` to the next goroutine and sleeps until the running goroutine `g` has one again. Called in the
-/// signal handler, or when a goroutine leaves the runtime with a preemption pending: in both cases user code is
-/// interrupted that may hold anything, so `g` stays on this thread.
+/// signal handler, or when a goroutine lets preemption in again that was asked for meanwhile: in both cases user code
+/// is interrupted that may hold anything, so `g` stays on this thread.
 ///
 /// Does nothing if nobody waits, or if there is no thread for the next one.
 ///
 /// # Safety
 ///
 /// `g` runs on `m`, which is in the runtime by exactly one level and has its P.
-pub(crate) unsafe fn give_way(m: &'static M, g: &G) {
+pub(crate) unsafe fn give_way(m: &'static M, g: &G, cause: Cause) {
     let p = m.p();
-    p.ripe.store(false, Ordering::Relaxed);
-    let Some(heir) = find_heir(m) else { return };
+    // SAFETY: in the runtime with our P.
+    let Some(heir) = (unsafe { find_heir_of_running(p, cause) }) else { return };
     COUNT.fetch_add(1, Ordering::Relaxed);
+    if cause == Cause::WakeUp {
+        WAKE_UPS.fetch_add(1, Ordering::Relaxed);
+        p.kicks.store(p.kicks.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    }
     sleep_bound(m, g, || {
         // From here on another worker may find g and hand us its P: that waits in `handed` until we sleep.
         inject::put_preempted(g);
         crate::sched::call_if_resting();
-        idle::bequeath(m, heir);
+        heir.inherit(idle::let_go(m));
     });
+}
+
+/// The goroutine of `m` was interrupted in a system call that goes on when the handler returns: to sleep here would
+/// only have it sleep there later. It goes back to the call without its P.
+///
+/// # Safety
+///
+/// A goroutine runs on `m`, which is in the runtime by exactly one level and has its P.
+pub(crate) unsafe fn step_aside(m: &'static M) {
+    // SAFETY: in the runtime with our P.
+    let Some(heir) = (unsafe { find_heir_of_running(m.p(), Cause::Slice) }) else { return };
+    rescue::COUNT.fetch_add(1, Ordering::Relaxed);
+    heir.inherit(idle::let_go(m));
+    m.seat.announce();
+    rescue::watch(m);
 }
 
 /// Sleeps in the middle of the running goroutine `g`, bound to this thread, until a P is handed to `m` for it. `queue`
@@ -90,7 +122,7 @@ pub(crate) unsafe fn give_way(m: &'static M, g: &G) {
 fn sleep_bound(m: &M, g: &G, queue: impl FnOnce()) {
     let locked = !g.bound().is_null();
     g.bound.store(ptr::from_ref(m).cast_mut(), Ordering::Relaxed);
-    g.set_state(State::Runnable);
+    g.set_state(State::Preempted);
     queue();
     idle::await_p(m);
     m.handed_g.set(ptr::null());
@@ -98,59 +130,120 @@ fn sleep_bound(m: &M, g: &G, queue: impl FnOnce()) {
         g.bound.store(ptr::null_mut(), Ordering::Relaxed);
     }
     g.set_state(State::Running);
+    // What was owed was owed by another turn.
+    m.request.forget();
     let p = m.p();
+    p.begin_turn();
+    // Others look at the tick to see whether anything moves here.
     p.tick.store(p.tick.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
 }
 
-/// Who gets the P: a worker, and what it shall run first.
+/// Who gets a P: a worker, and what it shall run first; null: what it finds.
 pub(crate) struct Heir {
     pub(crate) m: &'static M,
     pub(crate) g: *const G,
 }
 
-fn find_heir(m: &M) -> Option<Heir> {
-    let p = m.p();
+impl Heir {
+    /// Gives it the P, which is the caller's.
+    pub(crate) fn inherit(self, p: &'static P) {
+        p.begins_soon();
+        idle::send_off(self.m, p, self.g);
+    }
+}
+
+/// Who goes on in the place of the goroutine that runs now.
+///
+/// # Safety
+///
+/// The calling worker is in the runtime with `p`.
+unsafe fn find_heir_of_running(p: &'static P, cause: Cause) -> Option<Heir> {
+    p.ripe.store(false, Ordering::Relaxed);
+    if cause == Cause::Slice {
+        // Who waits in the next slot shares the slice that is over.
+        let next = p.take_next();
+        if !next.is_null() {
+            // SAFETY: by contract.
+            unsafe { p.put(next) };
+        }
+    }
     // The heir may be in the middle of user code and not come to the scheduler: what a timer readies is found here.
     procs::run_due_timers();
     p.attend.store(false, Ordering::Relaxed);
-    // With no spare thread a goroutine that has its own can still go on: look past those that have not.
-    let tries = p.ring.len() + 2;
-    for _ in 0..tries {
-        // SAFETY: in the runtime with our P.
-        let next = unsafe { p.take().or_else(|| inject::take(p, procs::in_service(), 1)) };
-        let Some(next) = next else { break };
-        // SAFETY: it was queued and is ours now.
-        let bound = unsafe { (*next).bound() };
-        if !bound.is_null() {
-            // SAFETY: Ms are never freed.
-            return Some(Heir { m: unsafe { &*bound }, g: next });
+    let first = match cause {
+        Cause::Slice if p.turn.load(Ordering::Relaxed).is_multiple_of(PREEMPTED_FIRST) => inject::take_preempted(),
+        Cause::Slice => None,
+        // Whoever was readied, here or elsewhere, comes before those who wait for their first slice.
+        Cause::WakeUp => {
+            let next = p.take_next();
+            if next.is_null() { inject::take_woken() } else { Some(next) }
         }
-        if let Some(spare) = idle::take_spare() {
-            return Some(Heir { m: spare, g: next });
-        }
-        NO_THREAD.fetch_add(1, Ordering::Relaxed);
-        janitor::want_worker();
-        // SAFETY: in the runtime with our P.
-        unsafe { p.put(next) };
-    }
-    None
+    };
+    // SAFETY: by contract.
+    unsafe { find_heir(p, first) }
 }
 
-/// A preemption was asked for while the goroutine was in the runtime; it leaves it now.
+/// Who can go on with `p`: `first` if that is somebody, or the next in line.
+///
+/// # Safety
+///
+/// The caller has the private part of `p`, and `first` is its to hand over.
+pub(crate) unsafe fn find_heir(p: &P, first: Option<*const G>) -> Option<Heir> {
+    // SAFETY: by contract.
+    let first =
+        first.or_else(|| unsafe { p.take() }).or_else(|| unsafe { inject::take(p, procs::in_service(), 1) })?;
+    // SAFETY: it was queued and is ours now.
+    if let Some(heir) = unsafe { with_own_thread(first) } {
+        return Some(heir);
+    }
+    if let Some(spare) = idle::take_spare() {
+        return Some(Heir { m: spare, g: first });
+    }
+    // Without a spare thread a goroutine that has its own can still go on: look past those that have not.
+    NO_THREAD.fetch_add(1, Ordering::Relaxed);
+    janitor::want_worker();
+    // SAFETY: by contract.
+    unsafe { p.put(first) };
+    for _ in 0..p.ring.len() {
+        // SAFETY: by contract.
+        let Some(next) = (unsafe { p.ring.pop() }) else { break };
+        // SAFETY: it was queued and is ours now.
+        if let Some(heir) = unsafe { with_own_thread(next) } {
+            return Some(heir);
+        }
+        // SAFETY: by contract.
+        unsafe { p.put(next) };
+    }
+    // SAFETY: it was queued and is ours now.
+    inject::take_bound().and_then(|next| unsafe { with_own_thread(next) })
+}
+
+/// The heir that `g` is if it is bound to a thread, which sleeps then.
+///
+/// # Safety
+///
+/// `g` was queued and is the caller's to hand over.
+pub(crate) unsafe fn with_own_thread(g: *const G) -> Option<Heir> {
+    // SAFETY: by contract it is alive; Ms are never freed.
+    unsafe { (*g).bound().as_ref() }.map(|m| Heir { m, g })
+}
+
+/// A preemption was asked for while it was held off; now it is let in.
 #[cold]
 pub(crate) fn deferred(m: &'static M) {
-    m.pending.store(false, std::sync::atomic::Ordering::Relaxed);
-    if m.p.load(Ordering::Relaxed).is_null() {
+    // SAFETY: the running G is alive.
+    let g = unsafe { &*m::current_g() };
+    if g.is_scheduler() || g.holds.load(Ordering::Relaxed) > 0 {
         return;
     }
-    let g = m::current_g();
-    // SAFETY: the running G is alive.
-    let g = unsafe { &*g };
-    if g.is_scheduler() {
+    let Some(cause) = m.request.take_pending() else { return };
+    if !m.has_p() {
         return;
     }
     m.enter();
-    // SAFETY: it runs here, one level in.
-    unsafe { give_way(m, g) };
+    if m.has_p() {
+        // SAFETY: it runs here, one level in, with a P.
+        unsafe { give_way(m, g, cause) };
+    }
     m.leave_quietly();
 }

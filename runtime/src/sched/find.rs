@@ -130,8 +130,11 @@ pub(crate) fn blame(m: &M) {
 /// without lingering, 3.5 µs with.)
 fn steal(m: &M, p: &P) -> Option<*const G> {
     const LINGER_NANOS: u64 = 50_000;
-    /// Between two looks.
+    /// Between two looks, in spins; doubled after each. A look takes the lines that the other P writes with every
+    /// spawn and every wake-up: one that looks all the time slows down whom it waits for.
     const PAUSE: u32 = 16;
+    const LONGEST_PAUSE: u32 = 512;
+    let mut pause = PAUSE;
     let until = now() + LINGER_NANOS;
     let mut watch = Watch::new();
     loop {
@@ -163,9 +166,10 @@ fn steal(m: &M, p: &P) -> Option<*const G> {
         if time >= until || p.retired.load(Ordering::Relaxed) {
             return None;
         }
-        for _ in 0..PAUSE {
+        for _ in 0..pause {
             std::hint::spin_loop();
         }
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
@@ -198,7 +202,7 @@ impl Watch {
                 // SAFETY: Ms are never freed.
                 let holder = unsafe { holder.as_ref() }?;
                 // While seized, the private part of its P is ours.
-                let taken = holder.seize(victim, || victim.take_next())?;
+                let taken = holder.seat.seize(victim, || victim.take_next())?;
                 return (!taken.is_null()).then_some(taken);
             }
         } else if self.victim.is_null() && !next.is_null() {

@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::{SPIN, find, inject, janitor, procs, sysmon};
 use crate::g::G;
+use crate::inspect::clock;
 use crate::lock::Lock;
 use crate::m::M;
 use crate::p::P;
+use crate::preempt;
 
 /// Who rests.
 struct Resting {
@@ -125,16 +127,17 @@ impl Resting {
 
 /// Gives `p` to `m`, which is the calling thread's.
 fn take_over(m: &M, p: &P) {
-    m.p.store(ptr::from_ref(p).cast_mut(), Ordering::Relaxed);
+    // While everybody rested nobody did.
+    clock::set(crate::timer::now());
+    m.seat.take(p);
     p.m.store(ptr::from_ref(m).cast_mut(), Ordering::Release);
 }
 
 /// Takes the P from `m`, which is the calling thread's.
-fn let_go(m: &M) -> &'static P {
-    let p = m.p();
-    p.m.store(ptr::null_mut(), Ordering::Relaxed);
-    m.p.store(ptr::null_mut(), Ordering::Release);
-    p
+pub(crate) fn let_go(m: &M) -> &'static P {
+    m.p().m.store(ptr::null_mut(), Ordering::Relaxed);
+    // SAFETY: Ps are never freed.
+    unsafe { &*m.seat.let_go() }
 }
 
 /// Wakes a resting worker and gives it a resting P, to search for work. The caller has counted it as searching.
@@ -154,12 +157,24 @@ pub(crate) fn call_worker(woken_by: *const P) {
                     sysmon::mind(unkept);
                 }
                 None => {
-                    resting.push_p(p);
-                    resting.sysmon_asleep |= wake_sysmon;
                     drop(resting);
                     let _ = SPIN.found();
-                    // The worker that the janitor starts takes an idle P and searches all queues.
                     janitor::want_worker();
+                    // Who has a thread of its own can go on; the janitor may have to wait for it.
+                    // SAFETY: it was queued and is ours now.
+                    match inject::take_bound().and_then(|g| unsafe { preempt::with_own_thread(g) }) {
+                        Some(heir) => heir.inherit(p),
+                        None => {
+                            // The worker that the janitor starts takes an idle P and searches all queues.
+                            let mut resting = RESTING.lock();
+                            resting.push_p(p);
+                            resting.sysmon_asleep |= wake_sysmon;
+                            return;
+                        }
+                    }
+                    if wake_sysmon {
+                        sysmon::wake();
+                    }
                 }
             };
         }
@@ -173,16 +188,15 @@ pub(crate) fn call_worker(woken_by: *const P) {
 
 /// Wakes `m` with a P. Nobody else may touch `m` until it runs.
 fn hand(m: &M, p: &P) {
-    m.handed.store(ptr::from_ref(p).cast_mut(), Ordering::Relaxed);
+    m.seat.hand(p);
     m.wake.set();
 }
 
 /// Takes what was handed with the wake-up.
 fn accept(m: &M) {
-    let p = m.handed.swap(ptr::null_mut(), Ordering::Relaxed);
-    debug_assert!(!p.is_null());
     // SAFETY: handed Ps are live and nobody else's.
-    take_over(m, unsafe { &*p });
+    let p = unsafe { &*m.seat.accept() };
+    p.m.store(ptr::from_ref(m).cast_mut(), Ordering::Release);
 }
 
 /// Takes a resting worker out, to be sent off with a P.
@@ -190,6 +204,7 @@ pub(crate) fn take_spare() -> Option<&'static M> {
     let mut resting = RESTING.lock();
     let (m, unkept) = resting.pop_m()?;
     drop(resting);
+    janitor::one_less(spare());
     sysmon::mind(unkept);
     Some(m)
 }
@@ -203,12 +218,6 @@ pub(crate) fn put_back_spare(m: &'static M) {
 pub(crate) fn send_off(m: &M, p: &P, g: *const G) {
     m.handed_g.set(g);
     hand(m, p);
-}
-
-/// Gives the P of `m` to its heir.
-pub(crate) fn bequeath(m: &M, heir: crate::preempt::Heir) {
-    let p = let_go(m);
-    send_off(heir.m, p, heir.g);
 }
 
 /// Sleeps until handed a P.
@@ -253,7 +262,9 @@ pub(crate) fn release(m: &M) {
 
 /// A new worker takes an idle P, or rests.
 pub(crate) fn first_rest(m: &'static M) {
-    if !take_idle(m) {
+    let took = take_idle(m);
+    janitor::started();
+    if !took {
         sleep(m);
     }
 }
@@ -369,8 +380,8 @@ pub(crate) fn attend_all() {
 /// Hands our P and `g` to the worker `g` is bound to, and rests without a P.
 pub(crate) fn hand_over(m: &'static M, bound: &M, g: &G) {
     let p = let_go(m);
-    bound.handed_g.set(g);
-    hand(bound, p);
+    p.begins_soon();
+    send_off(bound, p, g);
     sleep(m);
 }
 
@@ -406,8 +417,12 @@ fn pass_on(p: &'static P) {
         sysmon::mind(unkept);
         return;
     }
-    resting.push_p(p);
     drop(resting);
+    // SAFETY: nobody holds p but we, in the runtime.
+    if let Some(heir) = unsafe { preempt::find_heir(p, None) } {
+        return heir.inherit(p);
+    }
+    RESTING.lock().push_p(p);
     janitor::want_worker();
 }
 

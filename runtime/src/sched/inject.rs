@@ -1,12 +1,16 @@
 //! The global queue: goroutines made ready outside any P, what overflows a ring, and those that were preempted.
 //!
-//! Lists linked through the goroutines themselves under a lock, not crossbeam-queue: that one allocates as it grows,
+//! Lists that lie in the goroutines themselves, under a lock, not crossbeam-queue: that one allocates as it grows,
 //! and inside the runtime nothing may (a preempted goroutine can hold malloc's lock, and only the runtime can resume
 //! it). It also takes a whole batch in one step.
 //!
-//! Preempted goroutines have a list of their own, which is served after the other: they have had a slice, and
-//! whoever was just made ready is not to wait behind all of them. Now and then it is served first.
+//! Goroutines that are bound to a thread in the middle of user code have lists of their own. Those that were *preempted*
+//! have had a slice, and whoever was just made ready is not to wait behind all of them: they are served last, but now
+//! and then first. Those that *return*, from a call in which they lost their P, have waited and come first.
 
+use std::cell::{Cell, UnsafeCell};
+use std::mem::MaybeUninit;
+use std::ops::Range;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -14,12 +18,40 @@ use crate::g::G;
 use crate::lock::Lock;
 use crate::p::P;
 
+/// Goroutines in order of arrival, in groups of up to eight: the first of a group leads it and carries the others'
+/// addresses. A list from goroutine to goroutine would wait for the memory at each of them when there are many: this one
+/// waits once for eight.
+///
+/// ```text
+///   front: what is left of the group that was opened last
+///   first ─► leader ─next─► leader ─next─► leader ◄─ last
+///            followers      followers      followers
+/// ```
 struct List {
+    front: [*const G; FOLLOWERS],
+    /// Where in `front` the rest begins and ends.
+    rest: Range<usize>,
     first: *const G,
     last: *const G,
 }
 
+/// As many addresses as make a cache line with their number.
+const FOLLOWERS: usize = 7;
+
+/// What a leader carries. `[one-owner]` The list's, while the leader is in one.
+pub(crate) struct Group {
+    count: Cell<usize>,
+    followers: UnsafeCell<[MaybeUninit<*const G>; FOLLOWERS]>,
+}
+
+impl Group {
+    pub(crate) const fn new() -> Group {
+        Group { count: Cell::new(0), followers: UnsafeCell::new([MaybeUninit::uninit(); FOLLOWERS]) }
+    }
+}
+
 struct Lists {
+    returning: List,
     ready: List,
     preempted: List,
     /// Counts takes.
@@ -32,31 +64,95 @@ const PREEMPTED_FIRST: u32 = 4;
 // SAFETY: it holds goroutines that are handed over to it; used under the lock.
 unsafe impl Send for Lists {}
 
-static LISTS: Lock<Lists> = Lock::new(Lists { ready: List::new(), preempted: List::new(), turn: 0 });
-/// The length of both, for looks without the lock; written under it.
+static LISTS: Lock<Lists> =
+    Lock::new(Lists { returning: List::new(), ready: List::new(), preempted: List::new(), turn: 0 });
+/// The length of all, for looks without the lock; written under it.
 static LEN: AtomicUsize = AtomicUsize::new(0);
+/// The length of all but the list of the preempted.
+static WOKEN: AtomicUsize = AtomicUsize::new(0);
 
 impl List {
     const fn new() -> List {
-        List { first: ptr::null(), last: ptr::null() }
+        List { front: [ptr::null(); FOLLOWERS], rest: 0..0, first: ptr::null(), last: ptr::null() }
     }
 
-    /// Adds a chain at the end.
-    fn append(&mut self, first: *const G, last: *const G) {
-        if self.first.is_null() {
-            self.first = first;
-        } else {
-            // SAFETY: the last goroutine of the list is the list's.
-            unsafe { (*self.last).next.set(first) };
+    /// Adds one at the end: to the last group, or as the leader of a new one.
+    fn push(&mut self, g: *const G) {
+        // SAFETY: g is handed over, and what is in the list is the list's; used under its lock.
+        unsafe {
+            if !self.first.is_null() {
+                let group = &(*self.last).group;
+                let count = group.count.get();
+                if count < FOLLOWERS {
+                    (*group.followers.get())[count].write(g);
+                    group.count.set(count + 1);
+                    return;
+                }
+                (*self.last).next.set(g);
+            } else {
+                self.first = g;
+            }
+            (*g).group.count.set(0);
+            (*g).next.set(ptr::null());
         }
-        self.last = last;
+        self.last = g;
+    }
+
+    /// Adds one in front of all, as the leader of what is left of the first group.
+    fn push_front(&mut self, g: *const G) {
+        // SAFETY: as in `push`.
+        unsafe {
+            let group = &(*g).group;
+            for (follower, at) in (*group.followers.get()).iter_mut().zip(self.rest.clone()) {
+                follower.write(self.front[at]);
+            }
+            group.count.set(self.rest.len());
+            (*g).next.set(self.first);
+        }
+        if self.first.is_null() {
+            self.last = g;
+        }
+        self.first = g;
+        self.rest = 0..0;
     }
 
     fn pop(&mut self) -> Option<*const G> {
+        if let Some(at) = self.rest.next() {
+            return Some(self.front[at]);
+        }
         // SAFETY: the goroutines of the list are the list's.
-        let first = unsafe { self.first.as_ref() }?;
-        self.first = first.next.replace(ptr::null());
-        Some(first)
+        let leader = unsafe { self.first.as_ref() }?;
+        self.first = leader.next.replace(ptr::null());
+        crate::g::prefetch(self.first);
+        self.rest = 0..leader.group.count.get();
+        for at in self.rest.clone() {
+            // SAFETY: the first `count` were written.
+            self.front[at] = unsafe { (*leader.group.followers.get())[at].assume_init() };
+        }
+        Some(leader)
+    }
+}
+
+impl Lists {
+    fn take_woken(&mut self) -> Option<*const G> {
+        let g = self.returning.pop().or_else(|| self.ready.pop())?;
+        WOKEN.store(WOKEN.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
+        LEN.store(LEN.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
+        Some(g)
+    }
+
+    fn take_preempted(&mut self) -> Option<*const G> {
+        let g = self.preempted.pop()?;
+        LEN.store(LEN.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
+        Some(g)
+    }
+
+    /// Books goroutines that were added, to the preempted or to the others.
+    fn added(&self, count: usize, woken: bool) {
+        if woken {
+            WOKEN.store(WOKEN.load(Ordering::Relaxed) + count, Ordering::Relaxed);
+        }
+        LEN.store(LEN.load(Ordering::Relaxed) + count, Ordering::Relaxed);
     }
 }
 
@@ -66,29 +162,64 @@ pub(crate) fn len() -> usize {
     LEN.load(Ordering::Relaxed)
 }
 
-/// Adds goroutines at the end, in order. The caller hands them over, and calls a worker where that is needed.
-pub(crate) fn put_batch(batch: &[*mut G]) {
-    let Some((&first, rest)) = batch.split_first() else { return };
-    let mut last: *const G = first;
-    // SAFETY: the goroutines are the caller's to hand over; their links are ours now.
-    unsafe {
-        for &g in rest {
-            (*last).next.set(g);
-            last = g;
-        }
-        (*last).next.set(ptr::null());
-    }
-    let mut lists = LISTS.lock();
-    lists.ready.append(first, last);
-    LEN.store(LEN.load(Ordering::Relaxed) + batch.len(), Ordering::Relaxed);
+/// How many wait here that were not preempted.
+pub(crate) fn woken() -> usize {
+    WOKEN.load(Ordering::Relaxed)
 }
 
-/// Adds a goroutine that has had its slice.
-pub(crate) fn put_preempted(g: &G) {
-    g.next.set(ptr::null());
+/// Adds goroutines at the end, in order. The caller hands them over, and calls a worker where that is needed.
+pub(crate) fn put_batch(batch: &[*mut G]) {
+    if batch.is_empty() {
+        return;
+    }
     let mut lists = LISTS.lock();
-    lists.preempted.append(g, g);
-    LEN.store(LEN.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    for &g in batch {
+        lists.ready.push(g);
+    }
+    lists.added(batch.len(), true);
+}
+
+/// Adds a goroutine that has had its slice. It is bound.
+pub(crate) fn put_preempted(g: &G) {
+    let mut lists = LISTS.lock();
+    lists.preempted.push(g);
+    lists.added(1, false);
+}
+
+/// Adds a goroutine that lost its P in a call and is back from that. It is bound.
+pub(crate) fn put_returning(g: &G) {
+    let mut lists = LISTS.lock();
+    lists.returning.push(g);
+    lists.added(1, true);
+}
+
+/// Puts back what [`take_bound`] gave.
+pub(crate) fn put_back(g: *const G) {
+    let mut lists = LISTS.lock();
+    lists.preempted.push_front(g);
+    lists.added(1, false);
+}
+
+/// Takes one that was not preempted.
+pub(crate) fn take_woken() -> Option<*const G> {
+    if woken() == 0 { None } else { LISTS.lock().take_woken() }
+}
+
+/// Takes the one that was preempted first.
+pub(crate) fn take_preempted() -> Option<*const G> {
+    if len() == 0 { None } else { LISTS.lock().take_preempted() }
+}
+
+/// Takes one that has a thread of its own, in the middle of user code.
+pub(crate) fn take_bound() -> Option<*const G> {
+    if len() == 0 {
+        return None;
+    }
+    let mut lists = LISTS.lock();
+    let Some(g) = lists.returning.pop() else { return lists.take_preempted() };
+    WOKEN.store(WOKEN.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
+    LEN.store(LEN.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
+    Some(g)
 }
 
 /// Takes a fair share for `p`: one is returned, the others go to its ring.
@@ -101,15 +232,14 @@ pub(crate) unsafe fn take(p: &P, procs: usize, most: usize) -> Option<*const G> 
         return None;
     }
     let mut lists = LISTS.lock();
-    let left = LEN.load(Ordering::Relaxed);
     // The ring may be full: that overflow would come back to this list, whose lock we hold; so ask for room first.
     let room = crate::p::RING - p.ring.len();
-    let share = (left / procs.max(1) + 1).min(most).min(crate::p::RING / 2).min(room + 1);
+    let share = (woken() / procs.max(1) + 1).min(most).min(crate::p::RING / 2).min(room + 1);
     lists.turn = lists.turn.wrapping_add(1);
-    let first = if lists.turn.is_multiple_of(PREEMPTED_FIRST) { lists.preempted.pop() } else { None };
-    let answer = first.or_else(|| lists.ready.pop()).or_else(|| lists.preempted.pop())?;
+    let first = if lists.turn.is_multiple_of(PREEMPTED_FIRST) { lists.take_preempted() } else { None };
+    let answer = first.or_else(|| lists.take_woken()).or_else(|| lists.take_preempted())?;
+    // Those that are bound are taken one by one: in a ring they would be in front of who comes later.
     let mut taken = 1;
-    // Preempted ones are taken one by one: in a ring they would be in front of who comes later.
     while taken < share
         && let Some(g) = lists.ready.pop()
     {
@@ -117,6 +247,7 @@ pub(crate) unsafe fn take(p: &P, procs: usize, most: usize) -> Option<*const G> 
         unsafe { p.put(g) };
         taken += 1;
     }
-    LEN.store(left - taken, Ordering::Relaxed);
+    WOKEN.store(WOKEN.load(Ordering::Relaxed) - (taken - 1), Ordering::Relaxed);
+    LEN.store(LEN.load(Ordering::Relaxed) - (taken - 1), Ordering::Relaxed);
     Some(answer)
 }

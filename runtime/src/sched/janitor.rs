@@ -1,32 +1,67 @@
 //! The janitor: the thread for chores that may allocate, map memory or start threads, and so may have to wait for
 //! a goroutine that holds malloc's lock. Nobody's progress depends on it while a spare worker is in stock.
 
+use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::{STATS, idle, procs};
+use super::{SPIN, STATS, idle, procs};
 use crate::futex::Event;
+use crate::preempt::{rescue, signal};
 use crate::timer::now;
 
 static EVENT: Event = Event::new();
 static WANTED: AtomicBool = AtomicBool::new(false);
+/// Resting workers to keep in stock: each preemption of a goroutine that never was preempted before takes one for good,
+/// and the next may come before a thread is started.
+static STOCK: AtomicUsize = AtomicUsize::new(FEWEST_IN_STOCK);
+const FEWEST_IN_STOCK: usize = 2;
+const MOST_IN_STOCK: usize = 32;
 
-/// Resting workers to keep in stock, so that nobody waits for a thread to be started.
-fn stock() -> usize {
-    // A preemption takes a spare worker at once, and the next one may be asked for before a thread is started.
-    if crate::preempt::slice().is_some() { 2 } else { 1 }
-}
+/// The most workers, those aside that are away in a blocking call.
+static CAP: AtomicUsize = AtomicUsize::new(DEFAULT_CAP);
 /// As many threads as Go allows.
-const MOST_WORKERS: usize = 10_000;
+const DEFAULT_CAP: usize = 10_000;
+
+/// Workers that were started and do not rest or run yet.
+static STARTING: AtomicUsize = AtomicUsize::new(0);
+
 /// Between two rounds of chores.
 const ROUND_NANOS: u64 = 1_000_000_000;
 /// Stacks looked at in one round.
 const SCAVENGE: usize = 65_536;
 
-/// Asks for one more worker.
+pub(crate) fn set_cap(cap: usize) {
+    CAP.store(cap, Ordering::Relaxed);
+}
+
+/// The most workers, those aside that are away in a blocking call.
+pub(crate) fn cap() -> usize {
+    CAP.load(Ordering::Relaxed)
+}
+
+/// Asks for one more worker: somebody looked for one in vain.
 pub(crate) fn want_worker() {
-    WANTED.store(true, Ordering::Release);
-    EVENT.set();
+    if !WANTED.swap(true, Ordering::AcqRel) {
+        EVENT.set();
+    }
+}
+
+/// `left` workers rest after one was taken.
+pub(crate) fn one_less(left: usize) {
+    if left < STOCK.load(Ordering::Relaxed) / 2 + 1 {
+        EVENT.set();
+    }
+}
+
+/// A worker is being started.
+pub(crate) fn starting() {
+    STARTING.fetch_add(1, Ordering::Relaxed);
+}
+
+/// It has started, or could not.
+pub(crate) fn started() {
+    STARTING.fetch_sub(1, Ordering::Relaxed);
 }
 
 /// The thread.
@@ -39,28 +74,60 @@ pub(crate) fn main() {
         } else {
             std::thread::sleep(retry);
         }
-        let wanted = WANTED.swap(false, Ordering::Acquire) || !retry.is_zero();
-        retry = if wanted || idle::spare() < stock() { hire(retry) } else { Duration::ZERO };
+        retry = stock_up(retry);
         if now() >= round {
             round = now() + ROUND_NANOS;
-            procs::follow_machine();
-            if let Ok(config) = crate::runtime::running() {
-                config.notice_libraries();
-            }
-            // A thread-local block is kept with its stack: laying it anew costs more than the pages, and libc may know it.
-            gander_stack::scavenge(SCAVENGE, |_| false);
+            // Whoever preempts a lot of fresh goroutines again will be missed again.
+            STOCK.store((STOCK.load(Ordering::Relaxed) / 2).max(FEWEST_IN_STOCK), Ordering::Relaxed);
+            do_chores();
         }
     }
 }
 
-/// Starts workers until the stock is full. Returns how long to wait before trying again, zero if all went well.
+fn do_chores() {
+    procs::follow_machine();
+    if let Ok(config) = crate::runtime::running() {
+        config.notice_libraries();
+    }
+    // A thread-local block is kept with its stack: laying it anew costs more than the pages, and libc may know it.
+    gander_stack::scavenge(SCAVENGE, |_| false);
+    if signal::was_taken() {
+        eprintln!(
+            "gander: another handler was installed for the preemption signal: goroutines are no longer preempted \
+             (Builder::preempt_signal chooses another signal)"
+        );
+    }
+}
+
+/// Hires until the stock is full. Returns how long to wait before trying again, zero if all went well.
+fn stock_up(retry: Duration) -> Duration {
+    if WANTED.swap(false, Ordering::AcqRel) {
+        if idle::spare() == 0 {
+            // They are taken faster than we start them: start more at a time.
+            STOCK.store((STOCK.load(Ordering::Relaxed) * 2).min(MOST_IN_STOCK), Ordering::Relaxed);
+        } else if SPIN.submitted() {
+            // One came to rest after it was looked for.
+            idle::call_worker(ptr::null());
+        }
+    }
+    let there = idle::spare() + STARTING.load(Ordering::Relaxed);
+    for _ in there..STOCK.load(Ordering::Relaxed) {
+        let retry = hire(retry);
+        if !retry.is_zero() {
+            return retry;
+        }
+    }
+    Duration::ZERO
+}
+
+/// Starts a worker. Returns how long to wait before trying again, zero if all went well.
 fn hire(retry: Duration) -> Duration {
     const FIRST: Duration = Duration::from_millis(10);
     const LONGEST: Duration = Duration::from_secs(1);
-    static SAID: AtomicUsize = AtomicUsize::new(0);
+    static SAID: AtomicBool = AtomicBool::new(false);
     let workers = STATS.workers.load(Ordering::Relaxed);
-    let problem = if workers >= MOST_WORKERS {
-        format!("{workers} worker threads run, which is the most gander starts")
+    let problem = if workers.saturating_sub(rescue::away()) >= cap() {
+        format!("{workers} worker threads run, which is the most it may start (Builder::max_threads)")
     } else {
         match crate::m::start_thread() {
             Ok(()) => return Duration::ZERO,
@@ -70,7 +137,7 @@ fn hire(retry: Duration) -> Duration {
             ),
         }
     };
-    if SAID.swap(1, Ordering::Relaxed) == 0 {
+    if !SAID.swap(true, Ordering::Relaxed) {
         eprintln!("gander: {problem}; going on with these");
     }
     (retry * 2).clamp(FIRST, LONGEST)

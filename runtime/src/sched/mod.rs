@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::g::{G, State};
 use crate::m::{self, M};
+use crate::preempt::Cause;
 use crate::switch::{AfterSwitch, switch};
 use spin::Spin;
 
@@ -74,6 +75,7 @@ unsafe fn run(m: &'static M, g: *const G) {
         idle::hand_over(m, unsafe { &*bound }, g);
         return;
     }
+    m.p().begin_turn();
     start(m, g);
     mind_timer(m);
     // SAFETY: we are g0 on our own stack, in the runtime; g is at rest.
@@ -106,7 +108,6 @@ fn start(m: &M, g: &G) {
     let p = m.p();
     p.tick.store(p.tick.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     crate::p::bump(&p.counts.switches);
-    p.ripe.store(false, Ordering::Relaxed);
     g.set_state(State::Running);
 }
 
@@ -123,11 +124,19 @@ pub(crate) unsafe fn leave(m: &'static M, g: &G, after: AfterSwitch) -> &'static
         || p.attend.load(Ordering::Relaxed)
         || !g.bound().is_null();
     if !must_look {
-        // SAFETY: we hold the P and are in the runtime.
-        if let Some(next) = unsafe { p.take() } {
-            // SAFETY: it was in our queue and is ours now.
-            let next = unsafe { &*next };
+        let mut next = p.take_next();
+        // Whoever was readied by this goroutine goes on with its slice: a pair that wakes each other shares one.
+        let inherits = !next.is_null();
+        if !inherits {
+            // SAFETY: we hold the P and are in the runtime.
+            next = unsafe { p.ring.pop() }.map_or(ptr::null(), <*mut G>::cast_const);
+        }
+        // SAFETY: it was in our queue and is ours now.
+        if let Some(next) = unsafe { next.as_ref() } {
             if next.bound().is_null() {
+                if !inherits {
+                    p.begin_turn();
+                }
                 start(m, next);
                 // SAFETY: by contract; next is at rest and ours.
                 return unsafe { switch(m, g, next, after) };
@@ -160,7 +169,8 @@ pub(crate) unsafe fn ready(g: *const G) {
                 call_after_ready(p);
             } else if p.ripe.load(Ordering::Relaxed) {
                 // No P rests, and the running goroutine has had its minimum: the readied one takes this P.
-                m.pending.store(true, Ordering::Relaxed);
+                p.ripe.store(false, Ordering::Relaxed);
+                m.request.defer(Cause::WakeUp);
             }
             m.leave();
         }

@@ -16,6 +16,7 @@ use super::Timer;
 #[derive(Debug)]
 pub(super) struct Heap {
     root: *mut Timer,
+    len: usize,
 }
 
 // SAFETY: the heap owns the links of its nodes, wherever they lie; it is used under a lock.
@@ -23,7 +24,7 @@ unsafe impl Send for Heap {}
 
 impl Heap {
     pub(super) const fn new() -> Heap {
-        Heap { root: ptr::null_mut() }
+        Heap { root: ptr::null_mut(), len: 0 }
     }
 
     /// When the earliest is due.
@@ -43,6 +44,7 @@ impl Heap {
             (*node).back = ptr::null_mut();
             self.root = meld(self.root, node);
         }
+        self.len += 1;
     }
 
     /// Takes the earliest.
@@ -55,6 +57,7 @@ impl Heap {
         unsafe {
             self.root = merge_children(node);
         }
+        self.len -= 1;
         Some(node)
     }
 
@@ -81,6 +84,12 @@ impl Heap {
             let rest = merge_children(node);
             self.root = meld(self.root, rest);
         }
+        self.len -= 1;
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.len
     }
 }
 

@@ -76,6 +76,11 @@ impl Timers {
         self.earliest.load(Ordering::Relaxed)
     }
 
+    /// How many are armed.
+    pub(crate) fn len(&self) -> usize {
+        self.heap.lock().len()
+    }
+
     /// Arms `timer` for `when`, and calls `publish` before it can fire; if that returns false the timer is not armed
     /// after all. Returns whether it is now the earliest here.
     ///

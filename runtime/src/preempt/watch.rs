@@ -1,0 +1,217 @@
+//! Whose turn is over, and who is asked to give way. On sysmon.
+//!
+//! | somebody waits, no P rests, and the goroutine of a P … | then |
+//! |---|---|
+//! | sleeps in the kernel, at any look | it loses its P, without a signal |
+//! | has run for its slice | it is asked to give way |
+//! | has run for the minimum slice, and somebody was *readied* | likewise, within the budget of wake-ups |
+//!
+//! A signal would end some system calls early (EINTR), so before each the thread is looked at: one that sleeps gets
+//! none.
+//!
+//! Who has not had a slice yet (it waits in a ring, or was readied) waits at most [`FRESH_NANOS`] for each goroutine
+//! that computes in front of it: a hundred that are spawned at once all begin soon. Those that had one wait whole
+//! slices for each other, for to preempt costs some 30 µs.
+
+use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{Cause, rescue, signal};
+use crate::m::M;
+use crate::p::P;
+use crate::sched::{SPIN, idle, inject, procs};
+
+/// The slice while somebody waits who has not had one.
+const FRESH_NANOS: u64 = 1_000_000;
+/// A goroutine that was just readied takes the P of one that has run for so long.
+const MIN_SLICE_NANOS: u64 = 200_000;
+/// The slice that is counted with where nobody is preempted, and the longest pause between two looks.
+pub(crate) const LONGEST_NANOS: u64 = 10_000_000;
+/// The first pause after something happened; then it doubles.
+pub(crate) const SHORTEST_NANOS: u64 = 100_000;
+
+/// Somebody was readied outside any P while all were busy.
+static KICKED: AtomicBool = AtomicBool::new(false);
+
+/// A goroutine was readied outside any P while all are busy. True: sysmon is to be told.
+pub(crate) fn kicked() -> bool {
+    !KICKED.swap(true, Ordering::Relaxed)
+}
+
+/// The slices that hold now.
+#[derive(Clone, Copy)]
+struct Slices {
+    preempts: bool,
+    full: u64,
+    min: u64,
+    /// How often wake-ups may take a P that computes: one in so many nanoseconds.
+    budget: u64,
+}
+
+impl Slices {
+    fn now() -> Slices {
+        /// Wake-ups take at most a few hundredths of a P's time.
+        const BUDGET_NANOS: (u64, u64) = (250_000, 1_000_000);
+        let slice = super::slice();
+        let full = slice.unwrap_or(LONGEST_NANOS);
+        Slices {
+            preempts: slice.is_some(),
+            full,
+            min: MIN_SLICE_NANOS.min(full),
+            budget: (full / 10).clamp(BUDGET_NANOS.0, BUDGET_NANOS.1),
+        }
+    }
+}
+
+/// What sysmon remembers of each P's turn.
+pub(crate) struct Turns {
+    seen: [Turn; procs::MAX_PROCS],
+    /// Between two looks at turns that are over before the next.
+    pause: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Turn {
+    turn: u32,
+    m: *const M,
+    began: u64,
+    /// When it was last looked at, and what processor time its thread had used then.
+    looked: u64,
+    cpu: u64,
+    /// Nanoseconds saved up for wake-ups, as of when, and the wake-ups that were paid for.
+    saved: u64,
+    saved_at: u64,
+    kicks: u32,
+}
+
+/// What a look came to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    /// Another turn than last time, and nobody knows since when.
+    New,
+    /// Not over yet; or over, and asked, or refused by who was inside.
+    Known,
+}
+
+impl Turns {
+    pub(crate) const fn new() -> Turns {
+        let none = Turn { turn: 0, m: ptr::null(), began: 0, looked: 0, cpu: 0, saved: 0, saved_at: 0, kicks: 0 };
+        Turns { seen: [none; procs::MAX_PROCS], pause: SHORTEST_NANOS }
+    }
+
+    /// Looks at every P. Returns when to look again, and whether somebody waits.
+    pub(crate) fn look(&mut self, now: u64) -> (u64, bool) {
+        let slices = Slices::now();
+        let (queued, woken) = (inject::len() > 0, inject::woken() > 0);
+        // A goroutine was readied, or will be when somebody looks at the timers.
+        let due = (0..procs::ever()).any(|i| procs::get(i).timers.earliest() <= now);
+        let kicked = KICKED.swap(false, Ordering::Relaxed) && woken;
+        let mut wants_p = due || kicked;
+        let (mut again, mut waits, mut oldest) = (u64::MAX, queued || due, None);
+        for i in 0..procs::ever() {
+            let p = procs::get(i);
+            let m = p.m.load(Ordering::Acquire);
+            let wanted = queued || due || p.has_work();
+            waits |= p.has_work();
+            // SAFETY: Ms are never freed.
+            let Some(m) = (unsafe { m.as_ref() }) else { continue };
+            let turn = &mut self.seen[i];
+            let seen = turn.see(m, p, now, slices);
+            let age = now.saturating_sub(turn.began);
+            if seen == Seen::New {
+                // One to wait for if somebody waits for any P; else it is as short as the last one, probably.
+                again = again.min(now + if wants_p || woken { slices.min } else { self.pause });
+                continue;
+            }
+            let fresh = woken || !p.ring.is_empty();
+            let slice = if fresh { slices.full.min(FRESH_NANOS) } else { slices.full };
+            let may_kick = slices.preempts && age >= slices.min && turn.saved >= slices.budget;
+            p.ripe.store(may_kick, Ordering::Relaxed);
+            let mut cause = None;
+            if wanted && SPIN.idle() == 0 {
+                cause = if slices.preempts && age >= slice {
+                    Some(Cause::Slice)
+                } else if may_kick && !p.peek_next().is_null() {
+                    Some(Cause::WakeUp)
+                } else {
+                    None
+                };
+                let asked = turn.act(m, p, now, cause);
+                if !asked && may_kick && oldest.is_none_or(|(_, before)| before < age) {
+                    oldest = Some((i, age));
+                }
+                wants_p &= !asked;
+            }
+            let next = if cause.is_some() {
+                // Its heir has begun by then, or it could not give way.
+                age + slices.min
+            } else {
+                let steps = [slices.min, 5 * slices.min, slice / 2, slice, slices.full];
+                steps.into_iter().find(|&at| at > age).unwrap_or(age + slices.min.max(slice / 8))
+            };
+            again = again.min(turn.began + next);
+        }
+        if wants_p && SPIN.idle() == 0 {
+            match oldest {
+                Some((i, _)) => {
+                    let p = procs::get(i);
+                    // SAFETY: Ms are never freed.
+                    if let Some(m) = unsafe { p.m.load(Ordering::Acquire).as_ref() } {
+                        self.seen[i].act(m, p, now, Some(Cause::WakeUp));
+                    }
+                }
+                None if slices.preempts => again = again.min(now + slices.min),
+                None => {}
+            }
+            if kicked && oldest.is_none() {
+                KICKED.store(true, Ordering::Relaxed);
+            }
+        }
+        if due {
+            // The P whose timer it is may be stuck.
+            idle::attend_all();
+        }
+        self.pause = if again < u64::MAX { (self.pause * 2).min(LONGEST_NANOS) } else { SHORTEST_NANOS };
+        (again, waits)
+    }
+}
+
+impl Turn {
+    /// Notes whose turn it is on `p`.
+    fn see(&mut self, m: &M, p: &P, now: u64, slices: Slices) -> Seen {
+        let kicks = p.kicks.load(Ordering::Relaxed);
+        /// So many wake-ups in a row, after a time without.
+        const BURST: u64 = 8;
+        let saved = self.saved + now.saturating_sub(self.saved_at);
+        let spent = u64::from(kicks.wrapping_sub(self.kicks)) * slices.budget;
+        self.saved = saved.min(BURST * slices.budget).saturating_sub(spent);
+        (self.saved_at, self.kicks) = (now, kicks);
+        let turn = p.turn.load(Ordering::Relaxed);
+        if self.turn == turn && ptr::eq(self.m, m) {
+            return Seen::Known;
+        }
+        let began = p.began(turn);
+        (self.turn, self.m, self.began) = (turn, m, began.unwrap_or(now));
+        (self.looked, self.cpu) = (now, rescue::cpu_nanos(m.tid.load(Ordering::Relaxed)));
+        if began.is_some() { Seen::Known } else { Seen::New }
+    }
+
+    /// Somebody waits for this P. `cause`: why its goroutine is to give way, if it is. True if it was asked to, or
+    /// lost its P.
+    fn act(&mut self, m: &'static M, p: &'static P, now: u64, cause: Option<Cause>) -> bool {
+        let tid = m.tid.load(Ordering::Relaxed);
+        let cpu = rescue::cpu_nanos(tid);
+        let (ran, passed) = (cpu.saturating_sub(self.cpu), now - self.looked);
+        (self.cpu, self.looked) = (cpu, now);
+        match cause {
+            Some(cause) if rescue::computes(tid, cpu) => {
+                signal::send(m, self.turn, cause);
+                true
+            }
+            // A thread that used less than a tenth of the time since the last look sleeps, or the kernel has no
+            // processor for it; the kernel knows which.
+            None if passed == 0 || ran * 10 >= passed || !rescue::sleeps(tid) => false,
+            _ => rescue::rescue(m, p),
+        }
+    }
+}
