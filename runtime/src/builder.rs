@@ -3,6 +3,7 @@
 use std::panic::Location;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::deadlock::Entry;
 use crate::error::{SpawnError, StartError};
 use crate::join::JoinHandle;
 use crate::runtime::{self, Settings};
@@ -205,6 +206,12 @@ impl Builder {
         F: FnOnce() -> T + Send,
         T: Send,
     {
+        // A goroutine that waits for another is seen itself.
+        let entry = (!crate::entry::is_goroutine()).then(Entry::new);
+        let f = move || {
+            let _entry = entry;
+            f()
+        };
         // SAFETY: the goroutine is joined before this returns, so whatever `f` and its result borrow outlives it.
         let main = unsafe { self.launch_main(f, Location::caller())? };
         match main.join() {

@@ -15,6 +15,7 @@ mod blocking;
 mod builder;
 mod cancel;
 mod current;
+mod deadlock;
 mod door;
 mod entry;
 mod error;

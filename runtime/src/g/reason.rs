@@ -52,6 +52,22 @@ impl WaitReason {
         WaitReason::Blocking,
     ];
 
+    /// Whether only another goroutine of this process, or a thread of the program's, can end such a wait: neither the
+    /// clock nor the kernel. A reason that is not known to be so is not.
+    pub(crate) fn ends_inside(self) -> bool {
+        match self {
+            WaitReason::Park
+            | WaitReason::Join
+            | WaitReason::Scope
+            | WaitReason::ChanReceive
+            | WaitReason::ChanSend
+            | WaitReason::Select
+            | WaitReason::Lock
+            | WaitReason::Signal => true,
+            WaitReason::None | WaitReason::Sleep | WaitReason::Clock | WaitReason::Blocking => false,
+        }
+    }
+
     /// Back from its number.
     pub(crate) fn of_bits(bits: u8) -> WaitReason {
         WaitReason::ALL.get(usize::from(bits)).copied().unwrap_or(WaitReason::None)

@@ -149,6 +149,10 @@ fn read(place: &Place, time: u64) -> Option<GoroutineInfo> {
     if self::state(g, Ordering::Relaxed).is_none() || unsafe { g_word(&raw const (*g).id) } != id {
         return None;
     }
+    if id == crate::timer::call::keeper_id() {
+        // The runtime's own.
+        return None;
+    }
     let reason = WaitReason::of_bits(reason);
     let state = match state {
         State::Runnable => GoroutineState::Runnable,

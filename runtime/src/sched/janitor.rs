@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::{SPIN, STATS, idle, procs};
+use crate::deadlock;
 use crate::futex::Event;
 use crate::preempt::{rescue, signal};
 use crate::timer::now;
@@ -47,6 +48,11 @@ pub(crate) fn want_worker() {
     }
 }
 
+/// There is a chore.
+pub(crate) fn wake() {
+    EVENT.set();
+}
+
 /// `left` workers rest after one was taken.
 pub(crate) fn one_less(left: usize) {
     if left < STOCK.load(Ordering::Relaxed) / 2 + 1 {
@@ -66,6 +72,7 @@ pub(crate) fn started() {
 
 /// The thread.
 pub(crate) fn main() {
+    deadlock::note_helper();
     let mut round = now() + ROUND_NANOS;
     let mut retry = Duration::ZERO;
     loop {
@@ -75,6 +82,9 @@ pub(crate) fn main() {
             std::thread::sleep(retry);
         }
         retry = stock_up(retry);
+        if deadlock::is_suspected() {
+            deadlock::check();
+        }
         if now() >= round {
             round = now() + ROUND_NANOS;
             // Whoever preempts a lot of fresh goroutines again will be missed again.
@@ -86,6 +96,8 @@ pub(crate) fn main() {
 
 fn do_chores() {
     procs::follow_machine();
+    // The last foreign thread may have ended since everybody went to sleep.
+    deadlock::check();
     if let Ok(config) = crate::runtime::running() {
         config.notice_libraries();
     }

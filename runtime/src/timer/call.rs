@@ -19,7 +19,7 @@ use std::fmt;
 use std::panic::Location;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::{Timer, Timers, disarm, now};
 use crate::futex::Event;
@@ -259,6 +259,8 @@ fn make_keeper() {
 fn keep() {
     /// After so many calls others run: what was spawned by them is not to pile up.
     const TURN: u32 = 32;
+    // SAFETY: the running goroutine is alive.
+    KEEPER_ID.store(unsafe { (*m::current_g()).id.get() }, Ordering::Relaxed);
     loop {
         for _ in 0..TURN {
             let mut due = DUE.lock();
@@ -279,8 +281,21 @@ fn keep() {
     }
 }
 
+/// Whether a call is due, or set outside the heaps of the Ps.
+pub(crate) fn is_any_set_or_due() -> bool {
+    OUTSIDE.earliest() != u64::MAX || !DUE.lock().first.is_null()
+}
+
+/// The id of the keeper, if it is a goroutine: observers leave it out.
+pub(crate) fn keeper_id() -> u64 {
+    KEEPER_ID.load(Ordering::Relaxed)
+}
+
+static KEEPER_ID: AtomicU64 = AtomicU64::new(0);
+
 /// The keeper where no runtime runs, or none ran.
 fn keep_outside() {
+    crate::deadlock::note_helper();
     loop {
         OUTSIDE.run_due(now());
         while let Some(call) = { DUE.lock().pop() } {

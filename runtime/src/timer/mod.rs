@@ -4,7 +4,7 @@
 //! P's worker between goroutines, by any worker that looks for work, and by the worker that sleeps until the
 //! earliest (see `sched/README.md`). What is to be done at a moment for which nobody waits is a [`Call`].
 
-mod call;
+pub(crate) mod call;
 mod heap;
 
 use std::sync::atomic::{AtomicU64, Ordering};
