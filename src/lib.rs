@@ -31,6 +31,7 @@
 //! | end work that nobody waits for any more | [`context`] |
 //! | have several fail together | [`context::ErrGroup`], [`context::try_scope`], [`context::all`] |
 //! | block for long | [`blocking`] |
+//! | find goroutines that never end | [`leak::check`] in tests; a [deadlock](#deadlock) is reported |
 //! | recurse deeply | [`stack`] |
 //! | have goroutine-local values | [`goroutine_local!`], or `thread_local!` in own mode |
 //! | look inside | [`inspect`], [`stats`](stats()) |
@@ -48,6 +49,13 @@
 //!
 //! Under [`main`](macro@main) the process ends when `main` returns; other goroutines are not waited for. A panic in a
 //! goroutine without a handle ends the process with code 2; so does a stack overflow, with a report.
+
+//!
+//! # Deadlock
+//!
+//! When every goroutine waits for another one, a program under [`main`](macro@main) or [`run`] ends with code 2: `fatal
+//! error: all goroutines are asleep - deadlock!`, and a list of them with what each waits for and where it was spawned.
+//! This is never said while a timer is set, a call blocks, or the process has threads that are not gander's.
 
 #![forbid(unsafe_code)]
 
@@ -67,6 +75,23 @@ pub mod chan {
 /// Contexts: who may stop waiting, and why; and groups of goroutines that fail together.
 pub mod context {
     pub use gander_context::*;
+}
+
+/// Leak checks for tests: which goroutines did a piece of code start that are still there?
+///
+/// ```
+/// # gander::run(|| {
+/// use gander::chan::bounded;
+///
+/// gander::leak::check(|| {
+///     let (tx, rx) = bounded(0);
+///     gander::go(move || tx.send(1).unwrap());
+///     assert_eq!(rx.recv(), Ok(1));
+/// });
+/// # });
+/// ```
+pub mod leak {
+    pub use gander_runtime::leak::{Check, check};
 }
 
 /// Timers: when something happens. `use gander::time::…` can stand where `use std::time::…` stood.

@@ -8,6 +8,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use gander_chan::{Receiver, never};
+use gander_runtime::leak::Family;
 use gander_runtime::{Cancel, Signal};
 
 use crate::core::{Core, End};
@@ -218,6 +219,11 @@ impl Context {
     /// ```
     #[track_caller]
     pub fn after_func(&self, f: impl FnOnce() + Send + 'static) -> StopFunc {
+        let family = Family::current();
+        let f = move || {
+            family.join();
+            f();
+        };
         StopFunc { core: Core::register(self.core.clone(), Box::new(f), Location::caller()) }
     }
 }

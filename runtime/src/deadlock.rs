@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use crate::fatal;
 use crate::futex::nap;
 use crate::inspect::{GoroutineInfo, GoroutineState, for_each_goroutine, goroutines};
+use crate::leak::Described;
 use crate::sched::{SPIN, inject, janitor, procs};
 use crate::timer::call;
 use crate::{entry, m};
@@ -150,11 +151,7 @@ fn has_only_own_threads(entries: usize) -> bool {
 fn report(goroutines: &[GoroutineInfo]) -> String {
     let mut text = String::from("fatal error: all goroutines are asleep - deadlock!\n");
     for goroutine in goroutines {
-        let _ = write!(text, "\ngoroutine {}", goroutine.id);
-        if let Some(name) = &goroutine.name {
-            let _ = write!(text, " \"{name}\"");
-        }
-        let _ = writeln!(text, " [{}]:\ncreated at {}", goroutine.state, goroutine.spawned_at);
+        let _ = write!(text, "\n{}", Described(goroutine));
     }
     text.truncate(text.trim_end().len());
     text

@@ -26,6 +26,7 @@ mod g;
 mod grow;
 pub mod inspect;
 mod join;
+pub mod leak;
 pub mod lock;
 mod m;
 mod main_macro;

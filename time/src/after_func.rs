@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use gander_chan::{Receiver, never};
 use gander_runtime::go_surely;
+use gander_runtime::leak::Family;
 use gander_runtime::timer::{Call, deadline_after};
 
 use crate::timer::Timer;
@@ -42,10 +43,14 @@ use crate::timer::Timer;
 /// ```
 #[track_caller]
 pub fn after_func(duration: Duration, f: impl Fn() + Send + Sync + 'static) -> Timer {
-    let (f, at) = (Arc::new(f), Location::caller());
+    let (f, at, family) = (Arc::new(f), Location::caller(), Family::current());
     let call = Call::new(move |_| {
         let f = f.clone();
-        go_surely(move || f(), at);
+        let f = move || {
+            family.join();
+            f();
+        };
+        go_surely(f, at);
     });
     call.set(deadline_after(duration));
     Timer::of_func(Func(call))
