@@ -141,3 +141,8 @@ pub mod stack {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}
+
+/// So are those of the phrase book.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/from-go.md")]
+mod from_go {}
