@@ -1,14 +1,12 @@
 //! The one door through which the protocols that loom checks take their atomics and locks.
 //!
-//! Only self-contained protocols come through here (`p/ring.rs`, `sched/spin.rs`, `m/seat.rs`, `token.rs`,
-//! `cancel.rs`); the rest of the runtime has statics and assembly that loom cannot run.
+//! Only self-contained protocols come through here (`p/ring.rs`, `sched/spin.rs`, `m/seat.rs`, `token.rs`, `cancel.rs`);
+//! the rest of the runtime has statics and assembly that loom cannot run.
 
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
-
-pub(crate) use std::sync::atomic::compiler_fence;
 
 #[cfg(not(loom))]
 pub(crate) use crate::lock::Lock;
@@ -28,6 +26,8 @@ impl<T> Lock<T> {
         self.0.lock().expect("a model does not panic while it holds a lock")
     }
 }
+
+pub(crate) use std::sync::atomic::compiler_fence;
 
 /// Waits a moment for another thread, which the kernel may have to run first.
 #[inline(always)]

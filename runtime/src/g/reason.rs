@@ -2,70 +2,72 @@
 
 use std::fmt;
 
-/// What a parked goroutine waits for.
-///
-/// A new one goes into [`WaitReason::ALL`] too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-#[repr(u8)]
-pub enum WaitReason {
+/// The table: a reason, what it means, and its words.
+macro_rules! reasons {
+    ($($(#[$doc:meta])+ $name:ident = $words:literal,)+) => {
+        /// What a parked goroutine waits for.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        #[repr(u8)]
+        pub enum WaitReason {
+            $($(#[$doc])+ $name,)+
+        }
+
+        impl WaitReason {
+            /// All of them, by their numbers.
+            const ALL: &[WaitReason] = &[$(WaitReason::$name),+];
+
+            fn words(self) -> &'static str {
+                match self {
+                    $(WaitReason::$name => $words,)+
+                }
+            }
+        }
+    };
+}
+
+reasons! {
     /// It does not wait.
-    None,
+    None = "running",
     /// In `park`.
-    Park,
+    Park = "park",
     /// In `sleep`.
-    Sleep,
+    Sleep = "sleep",
     /// In `JoinHandle::join`.
-    Join,
+    Join = "join",
     /// At the end of a `scope`, for its children.
-    Scope,
+    Scope = "scope end",
     /// In a receive.
-    ChanReceive,
+    ChanReceive = "chan receive",
     /// In a send.
-    ChanSend,
+    ChanSend = "chan send",
     /// In a `select!`.
-    Select,
+    Select = "select",
     /// For a lock.
-    Lock,
+    Lock = "mutex lock",
     /// For a signal: a context's end, a group's last member.
-    Signal,
+    Signal = "signal",
     /// For a call that the clock makes: only the goroutine that makes them.
-    Clock,
+    Clock = "clock",
     /// It does not: it is in a call that may block its thread.
-    Blocking,
+    Blocking = "blocking call",
 }
 
 impl WaitReason {
-    /// All of them, by their numbers.
-    const ALL: &[WaitReason] = &[
-        WaitReason::None,
-        WaitReason::Park,
-        WaitReason::Sleep,
-        WaitReason::Join,
-        WaitReason::Scope,
-        WaitReason::ChanReceive,
-        WaitReason::ChanSend,
-        WaitReason::Select,
-        WaitReason::Lock,
-        WaitReason::Signal,
-        WaitReason::Clock,
-        WaitReason::Blocking,
-    ];
-
     /// Whether only another goroutine of this process, or a thread of the program's, can end such a wait: neither the
     /// clock nor the kernel. A reason that is not known to be so is not.
     pub(crate) fn ends_inside(self) -> bool {
-        match self {
+        matches!(
+            self,
             WaitReason::Park
-            | WaitReason::Join
-            | WaitReason::Scope
-            | WaitReason::ChanReceive
-            | WaitReason::ChanSend
-            | WaitReason::Select
-            | WaitReason::Lock
-            | WaitReason::Signal => true,
-            WaitReason::None | WaitReason::Sleep | WaitReason::Clock | WaitReason::Blocking => false,
-        }
+                | WaitReason::Join
+                | WaitReason::Scope
+                | WaitReason::ChanReceive
+                | WaitReason::ChanSend
+                | WaitReason::Select
+                | WaitReason::Lock
+                | WaitReason::Signal
+        )
     }
 
     /// Back from its number.
@@ -76,34 +78,6 @@ impl WaitReason {
 
 impl fmt::Display for WaitReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            WaitReason::None => "running",
-            WaitReason::Park => "park",
-            WaitReason::Sleep => "sleep",
-            WaitReason::Join => "join",
-            WaitReason::Scope => "scope end",
-            WaitReason::ChanReceive => "chan receive",
-            WaitReason::ChanSend => "chan send",
-            WaitReason::Select => "select",
-            WaitReason::Lock => "mutex lock",
-            WaitReason::Signal => "signal",
-            WaitReason::Clock => "clock",
-            WaitReason::Blocking => "blocking call",
-        })
-    }
-}
-
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::WaitReason;
-
-    #[test]
-    fn numbers_and_words_are_unique() {
-        let mut words = std::collections::HashSet::new();
-        for (i, &reason) in WaitReason::ALL.iter().enumerate() {
-            assert_eq!(WaitReason::of_bits(i as u8), reason);
-            assert_eq!(reason as usize, i);
-            assert!(words.insert(reason.to_string()));
-        }
+        f.pad(self.words())
     }
 }
