@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use gander_runtime::timer::{deadline_after, deadline_at};
 
 use crate::buffer::Buffer;
-use crate::count::{Handle, Receivers, Senders, share};
+use crate::count::{Handle, Receivers, Senders, share, share_receiver};
 use crate::err::{RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
 use crate::state::Channel;
 
@@ -46,6 +46,21 @@ pub fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
 /// ```
 pub fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
     pair(Channel::new(Buffer::unbounded(), None))
+}
+
+/// A channel that nothing ever comes out of, and that is never closed by itself: what stands for Go's nil channel. To
+/// switch off an arm of a `select!`, or to wait for ever.
+///
+/// # Examples
+///
+/// ```
+/// use gander_chan::TryRecvError;
+///
+/// let r = gander_chan::never::<String>();
+/// assert_eq!(r.try_recv(), Err(TryRecvError::Empty));
+/// ```
+pub fn never<T>() -> Receiver<T> {
+    Receiver::of(share_receiver(Channel::mute()))
 }
 
 fn pair<T>(channel: Channel<T>) -> (Sender<T>, Receiver<T>) {
@@ -173,6 +188,15 @@ impl<T> Sender<T> {
 }
 
 impl<T> Receiver<T> {
+    pub(crate) fn of(channel: Handle<T, Receivers>) -> Receiver<T> {
+        Receiver { channel }
+    }
+
+    #[inline(always)]
+    pub(crate) fn channel(&self) -> &Channel<T> {
+        &self.channel
+    }
+
     /// Receives the first value; waits while there is none.
     ///
     /// # Blocking
@@ -304,17 +328,17 @@ macro_rules! both_sides {
 
             /// How many values are in the channel at this moment. Of capacity 0: none, whoever waits.
             pub fn len(&self) -> usize {
-                self.channel.len()
+                self.channel.visible_len()
             }
 
             /// Whether there is no value in the channel at this moment. Of capacity 0: always.
             pub fn is_empty(&self) -> bool {
-                self.channel.len() == 0
+                self.channel.visible_len() == 0
             }
 
             /// Whether there is no room in the channel at this moment. Of capacity 0: always.
             pub fn is_full(&self) -> bool {
-                self.channel.capacity.is_some_and(|capacity| self.channel.len() >= capacity)
+                self.channel.capacity.is_some_and(|capacity| self.channel.visible_len() >= capacity)
             }
 
             /// How many values the channel can hold; none if it is unbounded.
@@ -322,7 +346,7 @@ macro_rules! both_sides {
                 self.channel.capacity
             }
 
-            /// Whether both are handles of one channel.
+            /// Whether both are handles of one channel. All that [`never`] made count as one.
             ///
             /// # Examples
             ///
@@ -333,7 +357,7 @@ macro_rules! both_sides {
             /// assert!(!s.same_channel(&t));
             /// ```
             pub fn same_channel(&self, other: &$name<T>) -> bool {
-                self.channel.is_same(&other.channel)
+                self.channel.is_same(&other.channel) || self.channel.is_mute() && other.channel.is_mute()
             }
         }
 

@@ -74,6 +74,17 @@ pub(crate) fn share<T>(channel: Channel<T>) -> (Handle<T, Senders>, Handle<T, Re
     (Handle { shared, _side: PhantomData }, Handle { shared, _side: PhantomData })
 }
 
+/// Makes the first handle of a channel that nobody has a sender of.
+pub(crate) fn share_receiver<T>(channel: Channel<T>) -> Handle<T, Receivers> {
+    let shared = Box::new(Shared {
+        channel,
+        senders: AtomicUsize::new(0),
+        receivers: AtomicUsize::new(1),
+        one_sided: AtomicBool::new(true),
+    });
+    Handle { shared: NonNull::from(Box::leak(shared)), _side: PhantomData }
+}
+
 impl<T, S: Side> Handle<T, S> {
     #[inline(always)]
     fn shared(&self) -> &Shared<T> {

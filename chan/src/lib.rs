@@ -51,6 +51,8 @@
 mod buffer;
 mod chain;
 mod chan;
+#[doc(hidden)]
+pub mod clock;
 mod count;
 mod err;
 mod iter;
@@ -59,6 +61,7 @@ mod op;
 mod state;
 mod wait;
 
-pub use chan::{Receiver, Sender, bounded, unbounded};
+pub use chan::{Receiver, Sender, bounded, never, unbounded};
+pub use clock::{after, at, tick};
 pub use err::{RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
 pub use iter::{IntoIter, Iter, TryIter};

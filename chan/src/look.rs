@@ -2,8 +2,8 @@
 //!
 //! Whoever asks whether there is a value, or room, and is told no, has to be told the truth about one moment:
 //!
-//! * `closed` never becomes false again. So it is read last: if it is false then the channel was open when `len`
-//!   was read. If it is true we do not answer here but look again with the lock held, as the last values may have
+//! * A channel that is closed stays so. So that is read last: if it is open then it was when `len` was
+//!   read. If it is not we do not answer here but look again with the lock held, as the last values may have
 //!   come between.
 //! * The answer "no" takes part in the one order of all channel operations. The lock of the caller's last operation
 //!   (on any channel) is released by a plain store, which may still be on its way while the look already reads; two
@@ -12,7 +12,7 @@
 
 use std::sync::atomic::{Ordering, fence};
 
-use crate::state::Channel;
+use crate::state::{CLOSED, Channel};
 
 impl<T> Channel<T> {
     /// Whether a receive would have to wait at this moment.
@@ -54,6 +54,6 @@ impl<T> Channel<T> {
     /// Whether it is closed.
     #[inline(always)]
     pub(crate) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
+        self.flags.load(Ordering::Acquire) & CLOSED != 0
     }
 }

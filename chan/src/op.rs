@@ -6,6 +6,7 @@
 #![allow(unsafe_code, reason = "values are moved by address, also out of and into frames of resting tasks")]
 
 use std::mem::{ManuallyDrop, MaybeUninit};
+use std::sync::atomic::Ordering;
 
 use gander_runtime::lock::Guard;
 use gander_runtime::timer::now;
@@ -13,7 +14,7 @@ use gander_runtime::{Claim, WaitReason, wait, wait_until};
 
 use crate::chain::Block;
 use crate::err::{RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
-use crate::state::{Channel, Put, State, Take};
+use crate::state::{CLOCK, Channel, Put, State, Take};
 use crate::wait::{Node, Outcome};
 
 /// What a node that waits for one channel claims with.
@@ -230,6 +231,10 @@ impl<T> Channel<T> {
     /// `*place` is free; the channel is open and has just been found empty.
     #[inline(never)]
     unsafe fn wait_to_recv(&self, mut state: Guard<'_, State<T>>, place: *mut T) -> bool {
+        if self.flags.load(Ordering::Relaxed) & CLOCK != 0 {
+            // SAFETY: by contract.
+            return matches!(unsafe { self.wait_for_clock(state, place, u64::MAX) }, End::Moved);
+        }
         let mut node = Node::new(place.cast());
         let node = &raw mut node;
         // SAFETY: node and place stay there until the wait is over, and nobody sees them before we rest, since the
@@ -291,6 +296,10 @@ impl<T> Channel<T> {
             Start::MustWait(_) if late => return End::Timeout,
             Start::MustWait(state) => state,
         };
+        if self.flags.load(Ordering::Relaxed) & CLOCK != 0 {
+            // SAFETY: by contract.
+            return unsafe { self.wait_for_clock(state, place, deadline) };
+        }
         let claim = Claim::new();
         let mut node = Node::claimed(place.cast(), &claim, ONLY_CASE);
         let node = &raw mut node;
@@ -305,6 +314,38 @@ impl<T> Channel<T> {
                 return End::Timeout;
             }
             End::of(Node::outcome(node))
+        }
+    }
+
+    /// Fills `*place` when the clock has a value, or gives up at `deadline`.
+    ///
+    /// # Safety
+    ///
+    /// `*place` is free; the channel is a clock's, open, and has just been found empty.
+    #[cold]
+    unsafe fn wait_for_clock<'a>(&'a self, mut state: Guard<'a, State<T>>, place: *mut T, deadline: u64) -> End {
+        loop {
+            let alarm = Channel::due(&state).min(deadline);
+            let claim = Claim::new();
+            let mut node = Node::claimed(place.cast(), &claim, ONLY_CASE);
+            let node = &raw mut node;
+            // SAFETY: as in `wait_to_recv_until`.
+            unsafe {
+                self.queue_receiver(&mut state, node);
+                let lock = Guard::leak(state).raw();
+                let winner = wait_until(WaitReason::ChanReceive, alarm, &claim, || lock.unlock_handed_over());
+                if winner == Claim::TIMEOUT {
+                    self.unqueue_receiver(node);
+                }
+            }
+            let late = now() >= deadline;
+            // SAFETY: by contract; nobody has moved anything there.
+            state = match unsafe { self.start_recv(place) } {
+                Start::Done => return End::Moved,
+                Start::Closed => return End::Closed,
+                Start::MustWait(_) if late => return End::Timeout,
+                Start::MustWait(state) => state,
+            };
         }
     }
 }

@@ -7,22 +7,33 @@
 //! * So whoever finds room, or a value, is ahead of nobody: who came first is served first, in each direction, and
 //!   values leave in the order in which they came.
 //! * A closed channel stays closed. Nobody waits in it and nothing is put into it; what is in it may be taken.
-//! * `senders_wait` and `receivers_wait` say whether the queues have nodes. With `len` and `closed` they may be
+//! * `senders_wait` and `receivers_wait` say whether the queues have nodes. With `len` and `flags` they may be
 //!   read without the lock: see `look.rs`.
+//! * Into the channel of a clock nobody sends: its buffer has no room and its values come to be in `take`, when they
+//!   are due (`clock.rs`). Since they are not counted, it says without the lock that a sender waits.
 //!
 //! While the lock is held nothing is allocated or freed and no code of the program runs.
 
 #![allow(unsafe_code, reason = "values are moved by address, from place to place, and never through the stack")]
 
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use gander_runtime::Task;
 use gander_runtime::lock::{Guard, Lock};
 
 use crate::buffer::{Buffer, Push, Rest};
 use crate::chain::Block;
-use crate::wait::{Node, Queue, Waiter, Woken};
+use crate::clock::Dial;
+use crate::wait::{Node, Outcome, Queue, Waiter, Woken};
+
+/// In `flags`: nobody sends any more.
+pub(crate) const CLOSED: u8 = 1;
+/// In `flags`: the clock sends, and nobody else.
+pub(crate) const CLOCK: u8 = 2;
+/// In `flags`: nobody will ever send.
+pub(crate) const MUTE: u8 = 4;
 
 /// A channel.
 ///
@@ -33,7 +44,8 @@ pub(crate) struct Channel<T> {
     pub(crate) lock: Lock<State<T>>,
     /// How many values are in the buffer.
     pub(crate) len: AtomicUsize,
-    pub(crate) closed: AtomicBool,
+    /// What is unusual about it: none of it in a channel that is open.
+    pub(crate) flags: AtomicU8,
     pub(crate) senders_wait: AtomicBool,
     pub(crate) receivers_wait: AtomicBool,
     /// None: as many as memory holds.
@@ -46,6 +58,8 @@ pub(crate) struct State<T> {
     buffer: Buffer<T>,
     senders: Queue,
     receivers: Queue,
+    /// In a channel of instants, whose flags have [`CLOCK`].
+    dial: Option<Box<Dial>>,
 }
 
 /// What became of a value that was to be put.
@@ -83,13 +97,23 @@ pub(crate) enum Take<T> {
 impl<T> Channel<T> {
     pub(crate) fn new(buffer: Buffer<T>, capacity: Option<usize>) -> Channel<T> {
         Channel {
-            lock: Lock::new(State { buffer, senders: Queue::new(), receivers: Queue::new() }),
+            lock: Lock::new(State { buffer, senders: Queue::new(), receivers: Queue::new(), dial: None }),
             len: AtomicUsize::new(0),
-            closed: AtomicBool::new(false),
+            flags: AtomicU8::new(0),
             senders_wait: AtomicBool::new(false),
             receivers_wait: AtomicBool::new(false),
             capacity,
         }
+    }
+
+    /// A channel that nothing is ever sent on.
+    pub(crate) fn mute() -> Channel<T> {
+        Channel { flags: AtomicU8::new(MUTE), ..Channel::new(Buffer::bounded(0), Some(0)) }
+    }
+
+    /// Whether nothing is ever sent on it.
+    pub(crate) fn is_mute(&self) -> bool {
+        self.flags.load(Ordering::Relaxed) & MUTE != 0
     }
 
     /// Moves `*value` to the receiver that waits longest, or into the buffer.
@@ -99,7 +123,7 @@ impl<T> Channel<T> {
     /// `state` is this channel's. `*value` is valid; it is no longer the caller's if it was buffered or handed.
     #[inline(always)]
     pub(crate) unsafe fn put(&self, state: &mut Guard<'_, State<T>>, value: *const T) -> Put {
-        if self.closed.load(Ordering::Relaxed) {
+        if self.flags.load(Ordering::Relaxed) != 0 {
             return Put::Closed;
         }
         if !state.receivers.is_empty()
@@ -150,7 +174,29 @@ impl<T> Channel<T> {
                 return Take::Handed(task);
             }
         }
-        if self.closed.load(Ordering::Relaxed) { Take::Closed } else { Take::Empty }
+        // SAFETY: by contract.
+        if self.flags.load(Ordering::Relaxed) == 0 {
+            Take::Empty
+        } else {
+            unsafe { self.take_unusual(state, place) }
+        }
+    }
+
+    /// [`take`](Self::take) where there is neither a value nor a sender: the clock may have one, or the channel is
+    /// closed.
+    ///
+    /// # Safety
+    ///
+    /// As [`take`](Self::take).
+    #[cold]
+    unsafe fn take_unusual(&self, state: &mut Guard<'_, State<T>>, place: *mut T) -> Take<T> {
+        if self.is_closed() {
+            return Take::Closed;
+        }
+        let Some(value) = state.dial.as_mut().and_then(|dial| dial.take()) else { return Take::Empty };
+        // SAFETY: where there is a dial, T is Instant (`of_clock`), and the place is free by contract.
+        unsafe { place.cast::<Instant>().write(value) };
+        Take::Taken
     }
 
     /// Moves a waiting sender's value to the end of a buffer that holds `len` values and has room for one more.
@@ -250,13 +296,14 @@ impl<T> Channel<T> {
     }
 
     fn close_locked(&self, state: &mut Guard<'_, State<T>>) -> Option<Woken> {
-        if self.closed.load(Ordering::Relaxed) {
+        let flags = self.flags.load(Ordering::Relaxed);
+        if flags & CLOSED != 0 {
             return None;
         }
-        self.closed.store(true, Ordering::Release);
+        self.flags.store(flags | CLOSED, Ordering::Release);
         let mut woken = Woken::new();
-        state.receivers.close(&mut woken);
-        state.senders.close(&mut woken);
+        state.receivers.end_all(Outcome::Closed, &mut woken);
+        state.senders.end_all(Outcome::Closed, &mut woken);
         self.receivers_wait.store(false, Ordering::Release);
         self.senders_wait.store(false, Ordering::Release);
         Some(woken)
@@ -275,5 +322,47 @@ impl<T> Channel<T> {
             woken.ready();
         }
         rest
+    }
+
+    /// When a wait for the clock would be worth another look: `u64::MAX` where there is no clock.
+    pub(crate) fn due(state: &Guard<'_, State<T>>) -> u64 {
+        state.dial.as_ref().map_or(u64::MAX, |dial| dial.when())
+    }
+
+    /// How many values there are to receive.
+    pub(crate) fn visible_len(&self) -> usize {
+        if self.flags.load(Ordering::Relaxed) & CLOCK == 0 || self.capacity == Some(0) {
+            return self.len();
+        }
+        usize::from(!self.is_closed() && self.lock.lock().dial.as_ref().is_some_and(|dial| dial.is_due()))
+    }
+}
+
+impl Channel<Instant> {
+    /// The channel of a clock.
+    pub(crate) fn of_clock(dial: Box<Dial>, capacity: usize) -> Channel<Instant> {
+        let buffer = Buffer::bounded(0);
+        let state = State { buffer, senders: Queue::new(), receivers: Queue::new(), dial: Some(dial) };
+        Channel {
+            lock: Lock::new(state),
+            len: AtomicUsize::new(0),
+            flags: AtomicU8::new(CLOCK),
+            senders_wait: AtomicBool::new(true),
+            receivers_wait: AtomicBool::new(false),
+            capacity: Some(capacity),
+        }
+    }
+
+    /// Changes the clock, and has all who wait for it look again.
+    pub(crate) fn change_clock<R>(&self, change: impl FnOnce(&mut Dial) -> R) -> R {
+        let mut state = self.lock.lock();
+        let dial = state.dial.as_mut().expect("the channel has a clock");
+        let answer = change(dial);
+        let mut woken = Woken::new();
+        state.receivers.end_all(Outcome::Changed, &mut woken);
+        self.receivers_wait.store(false, Ordering::Release);
+        drop(state);
+        woken.ready();
+        answer
     }
 }

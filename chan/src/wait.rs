@@ -31,6 +31,8 @@ pub(crate) enum Outcome {
     Moved,
     /// The channel was closed; no value has moved.
     Closed,
+    /// Whether there is a value is to be looked at again: the clock has been set. No value has moved.
+    Changed,
 }
 
 /// A place in a queue.
@@ -179,10 +181,10 @@ impl Queue {
         None
     }
 
-    /// Takes out all and ends their waits with [`Outcome::Closed`].
-    pub(crate) fn close(&mut self, woken: &mut Woken) {
+    /// Takes out all and ends their waits without a value.
+    pub(crate) fn end_all(&mut self, outcome: Outcome, woken: &mut Woken) {
         while let Some(waiter) = self.pop() {
-            woken.push(waiter);
+            woken.push(waiter, outcome);
         }
     }
 }
@@ -241,7 +243,7 @@ impl Waiter {
     }
 }
 
-/// Tasks whose wait has been ended by a close, linked by `next`, to be readied when the lock is let go.
+/// Tasks whose wait has been ended without a value, linked by `next`, to be readied when the lock is let go.
 #[derive(Debug)]
 #[must_use = "the tasks would wait for ever"]
 pub(crate) struct Woken {
@@ -254,9 +256,9 @@ impl Woken {
         Woken { first: ptr::null_mut(), last: ptr::null_mut() }
     }
 
-    fn push(&mut self, waiter: Waiter) {
+    fn push(&mut self, waiter: Waiter, outcome: Outcome) {
         let node = waiter.node;
-        let _ = waiter.end(Outcome::Closed);
+        let _ = waiter.end(outcome);
         // SAFETY: each node here is alive until readied, and in no queue, so its link is ours.
         unsafe {
             (*node).next = ptr::null_mut();
