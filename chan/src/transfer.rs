@@ -136,8 +136,11 @@ impl<T> Channel<T> {
                 return Take::Handed(task);
             }
         }
+        if self.flags.load(Ordering::Relaxed) == 0 {
+            return Take::Empty;
+        }
         // SAFETY: by contract.
-        if self.flags.load(Ordering::Relaxed) == 0 { Take::Empty } else { unsafe { self.take_unusual(lines, place) } }
+        unsafe { self.take_unusual(lines, place) }
     }
 
     /// Moves a waiting sender's value to the end of a buffer that holds `len` values and has room for one more. If

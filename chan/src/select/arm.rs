@@ -72,7 +72,12 @@ impl<'h, 'c> Arm<'h, 'c> {
     /// To receive to `place`, which is free for a `T` for as long as `'c` (null: it is set later), and to set the flag
     /// if there is one.
     #[inline(always)]
-    pub(super) fn recv<T>(receiver: &'h Receiver<T>, index: usize, place: *mut (), is_full: *mut bool) -> Arm<'h, 'c> {
+    pub(super) fn recv<T>(
+        receiver: &'h Receiver<T>,
+        index: usize,
+        place: *mut (),
+        is_full: *mut bool,
+    ) -> Arm<'h, 'c> {
         let core = NonNull::from(receiver.channel()).cast();
         let receive = Some(Receive::of::<T>());
         Arm { core, index, receive, place, is_full, node: MaybeUninit::uninit(), _borrows: PhantomData }
@@ -86,9 +91,11 @@ impl<'h, 'c> Arm<'h, 'c> {
         Arm { core, index, receive: None, place, is_full, node: MaybeUninit::uninit(), _borrows: PhantomData }
     }
 
-    /// Sets where to receive to: the place is free, and as large and aligned as `receive` asks.
+    /// Sets where to receive to: the place is free, and as large and aligned as `receive` asks. A send has none.
     pub(super) fn set_place(&mut self, place: *mut ()) {
-        self.place = place;
+        if self.receive.is_some() {
+            self.place = place;
+        }
     }
 
     /// The operation, with what it has got.

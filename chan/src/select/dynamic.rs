@@ -279,7 +279,8 @@ impl<'a> Select<'a> {
     }
 
     fn operate(&mut self, patience: Patience) -> Option<SelectedOperation<'a>> {
-        let mut room = Room::for_any(self.arms.iter().filter_map(|arm| arm.receive()).map(|receive| receive.layout));
+        let mut room =
+            Room::for_any(self.arms.iter().filter_map(|arm| arm.receive()).map(|receive| receive.layout));
         let place = room.address();
         for arm in &mut self.arms {
             arm.set_place(place);

@@ -208,17 +208,22 @@ macro_rules! __select {
         $crate::__select!(@choose $biased $bound $default)
     };
     (@bind $biased:tt $index:tt [$($bound:tt)*] $default:tt [(recv ($r:expr) $result:tt $body:tt) $($arms:tt)*]) => {
-        match $crate::internal::recv(&$r) {
-            mut case => $crate::__select!(
-                @bind $biased ($index + 1) [$($bound)* (case $index recv () $result $body)] $default [$($arms)*]
-            ),
+        match &$r {
+            // Apart from its binding: there the type of a handle would be asked of what may only lead to one.
+            handle => match $crate::internal::recv(handle) {
+                mut case => $crate::__select!(
+                    @bind $biased ($index + 1) [$($bound)* (case $index recv () $result $body)] $default [$($arms)*]
+                ),
+            },
         }
     };
     (@bind $biased:tt $index:tt [$($bound:tt)*] $default:tt [(send ($s:expr, $m:expr) $result:tt $body:tt) $($arms:tt)*]) => {
-        match $crate::internal::send(&$s) {
-            mut case => $crate::__select!(
-                @bind $biased ($index + 1) [$($bound)* (case $index send ($m) $result $body)] $default [$($arms)*]
-            ),
+        match &$s {
+            handle => match $crate::internal::send(handle) {
+                mut case => $crate::__select!(
+                    @bind $biased ($index + 1) [$($bound)* (case $index send ($m) $result $body)] $default [$($arms)*]
+                ),
+            },
         }
     };
 

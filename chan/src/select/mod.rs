@@ -109,7 +109,12 @@ enum Try {
 /// # Blocking
 ///
 /// Parks the goroutine; blocks an ordinary thread.
-pub(crate) fn choose(arms: &mut [Arm<'_, '_>], choice: Choice, aim: Aim, patience: Patience) -> Option<(usize, Deal)> {
+pub(crate) fn choose(
+    arms: &mut [Arm<'_, '_>],
+    choice: Choice,
+    aim: Aim,
+    patience: Patience,
+) -> Option<(usize, Deal)> {
     if let Some(found) = glance(arms, choice, aim) {
         return Some(found);
     }
