@@ -6,7 +6,7 @@
 
 #![allow(unsafe_code, reason = "slots are raw memory: which of them hold values is known from head and count")]
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc, dealloc};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::{self, NonNull};
 
@@ -16,8 +16,6 @@ use crate::chain::{Block, Chain};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Push {
     Done,
-    /// There is no room, and there will be none until a pop.
-    Full,
     /// There is no room until [`Buffer::supply`].
     NeedsBlock,
 }
@@ -34,17 +32,20 @@ impl<T> Buffer<T> {
     ///
     /// # Panics
     ///
-    /// If so many cannot be addressed.
+    /// If there is no memory for so many.
     #[track_caller]
     pub(crate) fn bounded(capacity: usize) -> Buffer<T> {
-        let Ok(layout) = Layout::array::<T>(capacity) else {
+        let slots = match Layout::array::<T>(capacity) {
+            Ok(layout) if layout.size() == 0 => Some(NonNull::dangling()),
+            Ok(layout) => allocate(layout).map(NonNull::cast),
+            Err(_) => None,
+        };
+        let Some(slots) = slots else {
             panic!(
-                "makechan: size out of range: a capacity of {capacity} values of {} bytes each is more than the limit of {} bytes",
-                size_of::<T>(),
-                isize::MAX
+                "makechan: size out of range: no memory for a capacity of {capacity} values of {} bytes each",
+                size_of::<T>()
             );
         };
-        let slots = if layout.size() == 0 { NonNull::dangling() } else { allocate(layout).cast() };
         Buffer::Ring(Ring { slots, capacity, head: 0 })
     }
 
@@ -56,17 +57,21 @@ impl<T> Buffer<T> {
         Buffer::Chain(Box::new(Chain::new()))
     }
 
-    /// Moves `*value` to the end, if there is room.
+    /// Moves `*value` to the end.
     ///
     /// # Safety
     ///
-    /// The buffer holds `len` values. `*value` is valid, and no longer the caller's if this answers `Done`.
+    /// The buffer holds `len` values, less than its capacity. `*value` is valid, and no longer the caller's if this
+    /// answers `Done`.
     #[inline(always)]
     pub(crate) unsafe fn push(&mut self, len: usize, value: *const T) -> Push {
         // SAFETY: by contract.
         unsafe {
             match self {
-                Buffer::Ring(ring) => ring.push(len, value),
+                Buffer::Ring(ring) => {
+                    ring.push(len, value);
+                    Push::Done
+                }
                 Buffer::Chain(chain) => chain.push(value),
             }
         }
@@ -78,7 +83,7 @@ impl<T> Buffer<T> {
     ///
     /// The buffer holds `len` values, at least one. `place` is free.
     #[inline(always)]
-    pub(crate) unsafe fn pop(&mut self, len: usize, place: *mut T) -> Option<Block<T>> {
+    pub(crate) unsafe fn pop(&mut self, len: usize, place: *mut T) -> Option<Block> {
         // SAFETY: by contract.
         unsafe {
             let (first, freed) = self.advance(len);
@@ -93,7 +98,7 @@ impl<T> Buffer<T> {
     ///
     /// The buffer holds `len` values, at least one.
     #[inline(always)]
-    unsafe fn advance(&mut self, len: usize) -> (*mut T, Option<Block<T>>) {
+    unsafe fn advance(&mut self, len: usize) -> (*mut T, Option<Block>) {
         // SAFETY: by contract.
         unsafe {
             match self {
@@ -105,7 +110,7 @@ impl<T> Buffer<T> {
 
     /// Gives the buffer a block to grow by; returns it if there is room meanwhile.
     #[cold]
-    pub(crate) fn supply(&mut self, block: Block<T>) -> Option<Block<T>> {
+    pub(crate) fn supply(&mut self, block: Block) -> Option<Block> {
         match self {
             Buffer::Chain(chain) => chain.supply(block),
             Buffer::Ring(_) => Some(block),
@@ -132,17 +137,18 @@ pub(crate) struct Ring<T> {
 }
 
 impl<T> Ring<T> {
+    /// Moves `*value` behind the last.
+    ///
+    /// # Safety
+    ///
+    /// As [`Buffer::push`].
     #[inline(always)]
-    unsafe fn push(&mut self, len: usize, value: *const T) -> Push {
-        if len >= self.capacity {
-            return Push::Full;
-        }
+    unsafe fn push(&mut self, len: usize, value: *const T) {
         // `head` and `len` are below the capacity: to subtract first cannot wrap where to add could.
         let until_end = self.capacity - self.head;
         let tail = if len < until_end { self.head + len } else { len - until_end };
         // SAFETY: `tail` is below the capacity, and free since it is the first after the last value.
         unsafe { ptr::copy_nonoverlapping(value, self.slots.as_ptr().add(tail), 1) };
-        Push::Done
     }
 
     /// The place of the first value, which is the caller's from now on.
@@ -165,10 +171,11 @@ impl<T> Drop for Ring<T> {
     }
 }
 
-pub(crate) fn allocate(layout: Layout) -> NonNull<u8> {
-    // SAFETY: the layouts here are not empty.
-    let memory = unsafe { alloc(layout) };
-    NonNull::new(memory).unwrap_or_else(|| handle_alloc_error(layout))
+/// Memory for a layout that is not empty, if there is so much.
+pub(crate) fn allocate(layout: Layout) -> Option<NonNull<u8>> {
+    assert!(layout.size() > 0);
+    // SAFETY: the layout is not empty.
+    NonNull::new(unsafe { alloc(layout) })
 }
 
 /// The values that nobody will receive: dropped with it, each once, also if one of them panics.

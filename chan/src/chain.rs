@@ -5,8 +5,9 @@
 
 #![allow(unsafe_code, reason = "slots are raw memory: which of them hold values is known from head and tail")]
 
-use std::alloc::{Layout, dealloc};
+use std::alloc::{Layout, dealloc, handle_alloc_error};
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 
 use crate::buffer::{Push, allocate};
@@ -45,7 +46,7 @@ impl<T> Chain<T> {
     }
 
     /// Takes `block` as a spare if it needs one; else returns it.
-    pub(crate) fn supply(&mut self, block: Block<T>) -> Option<Block<T>> {
+    pub(crate) fn supply(&mut self, block: Block) -> Option<Block> {
         if !self.spare.is_null() || !self.is_full() {
             return Some(block);
         }
@@ -55,7 +56,7 @@ impl<T> Chain<T> {
 
     #[inline(always)]
     fn is_full(&self) -> bool {
-        self.tail.is_null() || self.tail_at == Block::<T>::SLOTS
+        self.tail.is_null() || self.tail_at == Blocks::<T>::SLOTS
     }
 
     /// Moves `*value` to the end.
@@ -69,7 +70,7 @@ impl<T> Chain<T> {
             return Push::NeedsBlock;
         }
         // SAFETY: the last block has a free slot at `tail_at`.
-        unsafe { ptr::copy_nonoverlapping(value, Block::slot(self.tail, self.tail_at), 1) };
+        unsafe { ptr::copy_nonoverlapping(value, Blocks::slot(self.tail, self.tail_at), 1) };
         self.tail_at += 1;
         Push::Done
     }
@@ -99,10 +100,10 @@ impl<T> Chain<T> {
     ///
     /// The chain holds `len` values, at least one.
     #[inline(always)]
-    pub(crate) unsafe fn advance(&mut self, len: usize) -> (*mut T, Option<Block<T>>) {
-        let freed = if self.head_at == Block::<T>::SLOTS { self.unlink() } else { None };
+    pub(crate) unsafe fn advance(&mut self, len: usize) -> (*mut T, Option<Block>) {
+        let freed = if self.head_at == Blocks::<T>::SLOTS { self.unlink() } else { None };
         // SAFETY: there is a value by the caller's contract, so the first is at `head_at`.
-        let first = unsafe { Block::slot(self.head, self.head_at) };
+        let first = unsafe { Blocks::slot(self.head, self.head_at) };
         if len == 1 {
             // Empty now: both ends are in this block. Begin again at its front.
             self.head_at = 0;
@@ -115,7 +116,7 @@ impl<T> Chain<T> {
 
     /// Takes out the first block, whose values are all gone; there is one behind it, with the next value.
     #[cold]
-    fn unlink(&mut self) -> Option<Block<T>> {
+    fn unlink(&mut self) -> Option<Block> {
         let block = self.head;
         // SAFETY: the chain's blocks are alive, and this one leaves it.
         unsafe {
@@ -125,7 +126,7 @@ impl<T> Chain<T> {
                 self.spare = block;
                 return None;
             }
-            Some(Block::from_raw(block))
+            Some(Block::from_raw::<T>(block))
         }
     }
 }
@@ -137,7 +138,7 @@ impl<T> Drop for Chain<T> {
                 // SAFETY: the chain's blocks are alive and linked up to null; each is freed after its link is read.
                 block = unsafe {
                     let next = (*block).next;
-                    drop(Block::<T>::from_raw(block));
+                    drop(Block::from_raw::<T>(block));
                     next
                 };
             }
@@ -147,12 +148,15 @@ impl<T> Drop for Chain<T> {
 
 /// A block outside of any chain: memory for some values.
 #[derive(Debug)]
-pub(crate) struct Block<T> {
+pub(crate) struct Block {
     header: NonNull<Header>,
-    _values: PhantomData<T>,
+    layout: Layout,
 }
 
-impl<T> Block<T> {
+/// The blocks of a chain of `T`.
+struct Blocks<T>(PhantomData<T>);
+
+impl<T> Blocks<T> {
     /// About two KiB, but some values in any case.
     const SLOTS: usize = match size_of::<T>() {
         0 => 1,
@@ -170,31 +174,9 @@ impl<T> Block<T> {
         }
     };
 
-    /// A new block.
-    #[cold]
-    pub(crate) fn new() -> Block<T> {
-        let header = allocate(Self::LAYOUT.0).cast::<Header>();
-        // SAFETY: just allocated, with room for it.
-        unsafe { header.write(Header { next: ptr::null_mut() }) };
-        Block { header, _values: PhantomData }
-    }
-
-    fn into_raw(self) -> *mut Header {
-        std::mem::ManuallyDrop::new(self).header.as_ptr()
-    }
-
     /// # Safety
     ///
-    /// From [`into_raw`](Self::into_raw), once.
-    unsafe fn from_raw(block: *mut Header) -> Block<T> {
-        // SAFETY: by contract it was not null.
-        let header = unsafe { NonNull::new_unchecked(block) };
-        Block { header, _values: PhantomData }
-    }
-
-    /// # Safety
-    ///
-    /// `block` is alive and a `T`'s; `at` is at most `SLOTS`.
+    /// `block` is alive and one of these; `at` is at most `SLOTS`.
     #[inline(always)]
     unsafe fn slot(block: *mut Header, at: usize) -> *mut T {
         // SAFETY: within the allocation by contract.
@@ -202,9 +184,34 @@ impl<T> Block<T> {
     }
 }
 
-impl<T> Drop for Block<T> {
+impl Block {
+    /// A new block for a chain of `T`.
+    #[cold]
+    pub(crate) fn new<T>() -> Block {
+        let layout = Blocks::<T>::LAYOUT.0;
+        let header = allocate(layout).unwrap_or_else(|| handle_alloc_error(layout)).cast::<Header>();
+        // SAFETY: just allocated, with room for it.
+        unsafe { header.write(Header { next: ptr::null_mut() }) };
+        Block { header, layout }
+    }
+
+    fn into_raw(self) -> *mut Header {
+        ManuallyDrop::new(self).header.as_ptr()
+    }
+
+    /// # Safety
+    ///
+    /// From [`into_raw`](Self::into_raw) of a block for a chain of `T`, once.
+    unsafe fn from_raw<T>(block: *mut Header) -> Block {
+        // SAFETY: by contract it was not null.
+        let header = unsafe { NonNull::new_unchecked(block) };
+        Block { header, layout: Blocks::<T>::LAYOUT.0 }
+    }
+}
+
+impl Drop for Block {
     fn drop(&mut self) {
         // SAFETY: allocated in `new` with this layout; whoever has a `Block` is the only one.
-        unsafe { dealloc(self.header.as_ptr().cast(), Self::LAYOUT.0) };
+        unsafe { dealloc(self.header.as_ptr().cast(), self.layout) };
     }
 }

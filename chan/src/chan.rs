@@ -9,14 +9,15 @@ use gander_runtime::timer::{deadline_after, deadline_at};
 use crate::buffer::Buffer;
 use crate::count::{Handle, Receivers, Senders, share, share_receiver};
 use crate::err::{RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
-use crate::state::Channel;
+use crate::state::Core;
+use crate::transfer::Channel;
 
 /// A channel that holds up to `capacity` values. Of capacity 0 it holds none: each send waits for a receive, and
 /// each receive for a send.
 ///
 /// # Panics
 ///
-/// If memory for so many values cannot be addressed.
+/// If there is no memory for so many values.
 ///
 /// # Examples
 ///
@@ -29,7 +30,7 @@ use crate::state::Channel;
 /// ```
 #[track_caller]
 pub fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
-    pair(Channel::new(Buffer::bounded(capacity), Some(capacity)))
+    pair(Channel::new(Buffer::bounded(capacity), Core::new(Some(capacity))))
 }
 
 /// A channel that holds as many values as there is memory for: a send never waits.
@@ -45,7 +46,22 @@ pub fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
 /// assert_eq!(r.iter().sum::<i32>(), 499_500);
 /// ```
 pub fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
-    pair(Channel::new(Buffer::unbounded(), None))
+    pair(Channel::new(Buffer::unbounded(), Core::new(None)))
+}
+
+/// A channel that nothing ever comes out of, and that is never closed by itself: what stands for Go's nil channel. To
+/// switch off an arm of a `select!`, or to wait for ever.
+///
+/// # Examples
+///
+/// ```
+/// use gander_chan::TryRecvError;
+///
+/// let r = gander_chan::never::<String>();
+/// assert_eq!(r.try_recv(), Err(TryRecvError::Empty));
+/// ```
+pub fn never<T>() -> Receiver<T> {
+    Receiver::of(share_receiver(Channel::new(Buffer::bounded(0), Core::mute())))
 }
 
 /// A channel that nothing ever comes out of, and that is never closed by itself: what stands for Go's nil channel. To
@@ -85,6 +101,11 @@ impl<T> UnwindSafe for Receiver<T> {}
 impl<T> RefUnwindSafe for Receiver<T> {}
 
 impl<T> Sender<T> {
+    #[inline(always)]
+    pub(crate) fn channel(&self) -> &Channel<T> {
+        &self.channel
+    }
+
     /// Sends a value: to the receiver that waits longest, or into the buffer; waits while there is room for it in
     /// neither.
     ///

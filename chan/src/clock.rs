@@ -18,9 +18,11 @@ use std::time::{Duration, Instant};
 
 use gander_runtime::timer::{deadline_at, now};
 
+use crate::buffer::Buffer;
 use crate::chan::Receiver;
 use crate::count::share_receiver;
-use crate::state::Channel;
+use crate::state::Core;
+use crate::transfer::Channel;
 
 /// When the next value is due, and what it says.
 #[derive(Debug)]
@@ -101,7 +103,7 @@ fn nanos(duration: Duration) -> u64 {
 
 /// A channel of a clock. `capacity`: what it says of itself.
 fn channel(dial: Dial, capacity: usize) -> Receiver<Instant> {
-    Receiver::of(share_receiver(Channel::of_clock(Box::new(dial), capacity)))
+    Receiver::of(share_receiver(Channel::new(Buffer::bounded(0), Core::of_clock(dial, capacity))))
 }
 
 /// A channel that holds one value when `duration` has passed: the moment when that was. It never closes.

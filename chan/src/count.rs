@@ -16,7 +16,7 @@ use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::buffer::Rest;
-use crate::state::Channel;
+use crate::transfer::Channel;
 
 /// A channel with its counts.
 #[derive(Debug)]

@@ -50,6 +50,22 @@ pub enum RecvTimeoutError {
     Disconnected,
 }
 
+/// No operation of a select is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrySelectError;
+
+/// The time was up before an operation of a select was ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SelectTimeoutError;
+
+/// No operation of a select is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TryReadyError;
+
+/// The time was up before an operation of a select was ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadyTimeoutError;
+
 impl<T> SendError<T> {
     /// The value that was not sent.
     pub fn into_inner(self) -> T {
@@ -121,13 +137,13 @@ impl RecvTimeoutError {
 
 impl<T> fmt::Debug for SendError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SendError(..)")
+        f.pad("SendError(..)")
     }
 }
 
 impl<T> fmt::Debug for TrySendError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             TrySendError::Full(_) => "Full(..)",
             TrySendError::Disconnected(_) => "Disconnected(..)",
         })
@@ -136,22 +152,19 @@ impl<T> fmt::Debug for TrySendError<T> {
 
 impl<T> fmt::Debug for SendTimeoutError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            SendTimeoutError::Timeout(_) => "Timeout(..)",
-            SendTimeoutError::Disconnected(_) => "Disconnected(..)",
-        })
+        f.pad("SendTimeoutError(..)")
     }
 }
 
 impl<T> fmt::Display for SendError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(SEND_DISCONNECTED)
+        f.pad(SEND_DISCONNECTED)
     }
 }
 
 impl<T> fmt::Display for TrySendError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             TrySendError::Full(_) => "sending on a full channel",
             TrySendError::Disconnected(_) => SEND_DISCONNECTED,
         })
@@ -160,22 +173,16 @@ impl<T> fmt::Display for TrySendError<T> {
 
 impl<T> fmt::Display for SendTimeoutError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             SendTimeoutError::Timeout(_) => "timed out waiting on send operation",
             SendTimeoutError::Disconnected(_) => SEND_DISCONNECTED,
         })
     }
 }
 
-impl fmt::Display for RecvError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(RECV_DISCONNECTED)
-    }
-}
-
 impl fmt::Display for TryRecvError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             TryRecvError::Empty => "receiving on an empty channel",
             TryRecvError::Disconnected => RECV_DISCONNECTED,
         })
@@ -184,17 +191,37 @@ impl fmt::Display for TryRecvError {
 
 impl fmt::Display for RecvTimeoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             RecvTimeoutError::Timeout => "timed out waiting on receive operation",
             RecvTimeoutError::Disconnected => "channel is empty and disconnected",
         })
     }
 }
 
+/// Those that say one thing.
+macro_rules! says {
+    ($($name:ident: $words:literal,)+) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad($words)
+            }
+        }
+
+        impl Error for $name {}
+    )+};
+}
+
+says! {
+    RecvError: "receiving on an empty and disconnected channel",
+    TrySelectError: "all operations in select would block",
+    SelectTimeoutError: "timed out waiting on select",
+    TryReadyError: "all operations in select would block",
+    ReadyTimeoutError: "timed out waiting on select",
+}
+
 impl<T> Error for SendError<T> {}
 impl<T> Error for TrySendError<T> {}
 impl<T> Error for SendTimeoutError<T> {}
-impl Error for RecvError {}
 impl Error for TryRecvError {}
 impl Error for RecvTimeoutError {}
 

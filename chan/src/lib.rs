@@ -58,10 +58,19 @@ mod err;
 mod iter;
 mod look;
 mod op;
+mod park;
+mod select;
 mod state;
+mod transfer;
 mod wait;
 
 pub use chan::{Receiver, Sender, bounded, never, unbounded};
 pub use clock::{after, at, tick};
-pub use err::{RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
+pub use err::{
+    ReadyTimeoutError, RecvError, RecvTimeoutError, SelectTimeoutError, SendError, SendTimeoutError, TryReadyError,
+    TryRecvError, TrySelectError, TrySendError,
+};
 pub use iter::{IntoIter, Iter, TryIter};
+#[doc(hidden)]
+pub use select::internal;
+pub use select::{Select, SelectedOperation};

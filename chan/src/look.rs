@@ -12,9 +12,11 @@
 
 use std::sync::atomic::{Ordering, fence};
 
-use crate::state::{CLOSED, Channel};
+use gander_runtime::timer::now;
 
-impl<T> Channel<T> {
+use crate::state::{CLOSED, Core};
+
+impl Core {
     /// Whether a receive would have to wait at this moment.
     #[inline]
     pub(crate) fn is_surely_empty(&self) -> bool {
@@ -33,6 +35,21 @@ impl<T> Channel<T> {
         }
         fence(Ordering::SeqCst);
         !self.has_room() && !self.is_closed()
+    }
+
+    /// Whether a receive need not wait, or so it seems.
+    #[inline]
+    pub(crate) fn looks_readable(&self) -> bool {
+        if self.is_clock() {
+            return self.is_closed() || now() >= self.due.load(Ordering::Acquire);
+        }
+        self.has_value() || self.is_closed()
+    }
+
+    /// Whether a send need not wait, or so it seems.
+    #[inline]
+    pub(crate) fn looks_writable(&self) -> bool {
+        self.has_room() || self.is_closed()
     }
 
     #[inline(always)]

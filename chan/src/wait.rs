@@ -15,6 +15,10 @@
 //! * A node whose claim went to somebody else (the clock, another case of a select) is popped and forgotten.
 //!
 //! One task may stand in many queues at once, with one node in each and one claim for all.
+//!
+//! Not every node comes with a value or a place. In a select the value of a send is made when the send has been chosen,
+//! so its node *promises* one: who pops it wins a sender that still owes. And who only *watches*, to learn when a
+//! channel is ready, is woken when its node is popped, and whoever popped it goes on to the next.
 
 #![allow(unsafe_code, reason = "nodes lie on the stacks of waiting tasks and are linked by address")]
 
@@ -27,12 +31,18 @@ use gander_runtime::{Claim, Task};
 pub(crate) enum Outcome {
     /// Nothing yet.
     Waiting,
+    /// Nothing, and there will only be [`Changed`](Outcome::Changed) or [`Closed`](Outcome::Closed).
+    Watching,
     /// The value has been moved: out of the sender's place, or into the receiver's.
     Moved,
     /// The channel was closed; no value has moved.
     Closed,
-    /// Whether there is a value is to be looked at again: the clock has been set. No value has moved.
+    /// Things are to be looked at again: no value has moved.
     Changed,
+    /// A receiver waits for the value that was promised: its node is in `value`.
+    Owes,
+    /// The buffer has a place for the value that was promised.
+    HasPlace,
 }
 
 /// A place in a queue.
@@ -46,7 +56,7 @@ pub(crate) struct Node {
     claim: *const Claim,
     /// What stands for this node in the claim.
     case: usize,
-    /// Where the value is to be moved from, or to.
+    /// Where the value is to be moved from, or to; null while there is none.
     value: *mut (),
     outcome: Outcome,
 }
@@ -58,10 +68,16 @@ impl Node {
         Node::of(Task::current(), value, ptr::null(), 0)
     }
 
-    /// A node for the calling task, whose wait ends with whoever wins `claim`: by this node, as `case` (not 0).
+    /// A node for a task, whose wait ends with whoever wins `claim`: by this node, as `case` (not 0). With a null
+    /// `value` it promises one.
     #[inline]
-    pub(crate) fn claimed(value: *mut (), claim: &Claim, case: usize) -> Node {
-        Node::of(Task::current(), value, claim, case)
+    pub(crate) fn claimed(task: Task, value: *mut (), claim: *const Claim, case: usize) -> Node {
+        Node::of(task, value, claim, case)
+    }
+
+    /// A node for a task that watches; otherwise as [`claimed`](Self::claimed).
+    pub(crate) fn watching(task: Task, claim: *const Claim, case: usize) -> Node {
+        Node { outcome: Outcome::Watching, ..Node::of(task, ptr::null_mut(), claim, case) }
     }
 
     #[inline(always)]
@@ -79,6 +95,16 @@ impl Node {
     pub(crate) unsafe fn outcome(node: *const Node) -> Outcome {
         // SAFETY: by contract nobody else touches it any more. Read by address, since it was written by address.
         unsafe { (*node).outcome }
+    }
+
+    /// The receiver that waits for what this node promised.
+    ///
+    /// # Safety
+    ///
+    /// `node` is the caller's own, and its outcome is [`Outcome::Owes`]. Called once.
+    pub(crate) unsafe fn creditor(node: *const Node) -> Waiter {
+        // SAFETY: by contract; `Waiter::pair` has put it there.
+        Waiter { node: unsafe { (*node).value.cast() } }
     }
 }
 
@@ -173,12 +199,31 @@ impl Queue {
             // SAFETY: a node in the queue is alive, and stays so while we hold the lock.
             unsafe {
                 self.unlink(node);
-                if (*node).claim.is_null() || claim(node) {
+                if (*node).claim.is_null() || win(node) {
                     return Some(Waiter { node });
                 }
             }
         }
         None
+    }
+
+    /// Whether there is one whose wait may still be ended with a value, as far as can be seen.
+    pub(crate) fn has_claimable(&self) -> bool {
+        let mut node = self.first;
+        while !node.is_null() {
+            // SAFETY: nodes in the queue are alive, and linked in a ring.
+            unsafe {
+                let claim = (*node).claim;
+                if claim.is_null() || ((*claim).winner() == 0 && (*node).outcome != Outcome::Watching) {
+                    return true;
+                }
+                node = (*node).next;
+            }
+            if node == self.first {
+                break;
+            }
+        }
+        false
     }
 
     /// Takes out all and ends their waits without a value.
@@ -189,15 +234,24 @@ impl Queue {
     }
 }
 
-/// Wins the wait for the node's case, if nobody has yet.
+/// Wins the wait for the node's case, if nobody has yet. A watcher is woken at once and counts as lost.
 ///
 /// # Safety
 ///
-/// `node` is alive and has a claim, which lives as long.
+/// `node` is in no queue any more but alive, and has a claim, which lives as long.
 #[inline(never)]
-unsafe fn claim(node: *const Node) -> bool {
-    // SAFETY: by contract.
-    unsafe { (*(*node).claim).claim((*node).case) }
+unsafe fn win(node: *mut Node) -> bool {
+    // SAFETY: by contract. A watcher that we have won is ours to ready, and alive until then.
+    unsafe {
+        if !(*(*node).claim).claim((*node).case) {
+            return false;
+        }
+        if (*node).outcome == Outcome::Watching {
+            Waiter { node }.end(Outcome::Changed).ready();
+            return false;
+        }
+    }
+    true
 }
 
 /// A node out of its queue whose wait is ours to end: exactly one of its methods is called, and then the task that
@@ -231,6 +285,33 @@ impl Waiter {
         // SAFETY: the node is alive until readied.
         let value = unsafe { (*self.node).value.cast_const().cast::<T>() };
         (value, self.end(Outcome::Moved))
+    }
+
+    /// Whether it is a sender that has promised a value and does not have it yet.
+    #[inline(always)]
+    pub(crate) fn has_promised(&self) -> bool {
+        // SAFETY: the node is alive until readied.
+        unsafe { (*self.node).value.is_null() }
+    }
+
+    /// Tells a sender that has promised a value whom it owes it to. That one comes to rest before the lock over this
+    /// sender's queue is let go.
+    #[inline]
+    pub(crate) fn pair(self, receiver: *mut Node) -> Task {
+        // SAFETY: the node is alive until readied.
+        unsafe { (*self.node).value = receiver.cast() };
+        self.end(Outcome::Owes)
+    }
+
+    /// Tells a sender that has promised a value that there is a place for it.
+    #[cold]
+    pub(crate) fn reserve(self) -> Task {
+        self.end(Outcome::HasPlace)
+    }
+
+    /// Has the task look again.
+    pub(crate) fn disappoint(self) -> Task {
+        self.end(Outcome::Changed)
     }
 
     #[inline(always)]

@@ -119,6 +119,22 @@ impl<T> Lock<T> {
         Guard { lock: self, not_send: PhantomData }
     }
 
+    /// Where the value is. It may be looked at by who holds the lock.
+    #[inline(always)]
+    pub fn as_ptr(&self) -> *mut T {
+        self.value.get()
+    }
+
+    /// The guard of a lock that the caller's thread holds.
+    ///
+    /// # Safety
+    ///
+    /// The lock was taken by the caller, its guard was [leaked](Guard::leak), and there is no other since.
+    #[inline(always)]
+    pub unsafe fn held(&self) -> Guard<'_, T> {
+        Guard { lock: self, not_send: PhantomData }
+    }
+
     /// The lock without its value, to hand over at a park.
     #[inline(always)]
     pub fn raw(&self) -> &RawLock {
