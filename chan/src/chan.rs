@@ -64,21 +64,6 @@ pub fn never<T>() -> Receiver<T> {
     Receiver::of(share_receiver(Channel::new(Buffer::bounded(0), Core::mute())))
 }
 
-/// A channel that nothing ever comes out of, and that is never closed by itself: what stands for Go's nil channel. To
-/// switch off an arm of a `select!`, or to wait for ever.
-///
-/// # Examples
-///
-/// ```
-/// use gander_chan::TryRecvError;
-///
-/// let r = gander_chan::never::<String>();
-/// assert_eq!(r.try_recv(), Err(TryRecvError::Empty));
-/// ```
-pub fn never<T>() -> Receiver<T> {
-    Receiver::of(share_receiver(Channel::mute()))
-}
-
 fn pair<T>(channel: Channel<T>) -> (Sender<T>, Receiver<T>) {
     let (senders, receivers) = share(channel);
     (Sender { channel: senders }, Receiver { channel: receivers })
