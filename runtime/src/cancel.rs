@@ -21,7 +21,7 @@ use std::ptr;
 
 use crate::door::{AtomicBool, Lock, Ordering};
 use crate::g::reason::WaitReason;
-use crate::park::{Claim, Task, wait_until_if};
+use crate::park::{Claim, Task, wait_until, wait_until_if};
 
 /// What a wait of gander can be made to end by: a context. Methods named `…_ctx` take one.
 ///
@@ -60,7 +60,7 @@ pub trait Cancel {
     fn error(&self) -> Self::Error;
 
     /// Whether waits are to end.
-    fn is_cancelled(&self) -> bool {
+    fn is_canceled(&self) -> bool {
         self.signal().is_some_and(Signal::is_fired)
     }
 }
@@ -210,7 +210,7 @@ impl Signal {
         }
         let claim = Claim::new();
         // SAFETY: only the signal knows the claim.
-        unsafe { wait_cancellable(reason, u64::MAX, self, &claim, || {}) };
+        unsafe { wait_cancellable(reason, u64::MAX, Some(self), &claim, || {}) };
     }
 
     /// Waits until it fires (true), or until `deadline` on the clock of [`now`](crate::timer::now).
@@ -224,7 +224,7 @@ impl Signal {
         }
         let claim = Claim::new();
         // SAFETY: only the signal and the clock know the claim.
-        unsafe { wait_cancellable(reason, deadline, self, &claim, || {}) == Claim::CANCELLED }
+        unsafe { wait_cancellable(reason, deadline, Some(self), &claim, || {}) == Claim::CANCELLED }
     }
 }
 
@@ -292,8 +292,8 @@ impl Waiters {
     }
 }
 
-/// [`wait_until`](crate::wait_until) that `signal` may end too: then [`Claim::CANCELLED`] is the winner, also if it had
-/// fired before. Returns the winner.
+/// [`wait_until`](crate::wait_until) that `signal`, if there is one, may end too: then [`Claim::CANCELLED`] is the winner,
+/// also if it had fired before. Returns the winner.
 ///
 /// # Blocking
 ///
@@ -306,10 +306,14 @@ impl Waiters {
 pub unsafe fn wait_cancellable(
     reason: WaitReason,
     deadline: u64,
-    signal: &Signal,
+    signal: Option<&Signal>,
     claim: &Claim,
     release: impl FnOnce(),
 ) -> usize {
+    let Some(signal) = signal else {
+        // SAFETY: by contract.
+        return unsafe { wait_until(reason, deadline, claim, release) };
+    };
     let mut waiter = Waiter::new(Task::current(), claim);
     let at = &raw mut waiter;
     // SAFETY: by contract. The waiter lies in our frame, which stays until `withdraw` has returned. The closures are

@@ -74,11 +74,13 @@ pub fn check<R>(f: impl FnOnce() -> R) -> R {
     Check::new().run(f)
 }
 
+type Filter = Box<dyn Fn(&GoroutineInfo) -> bool>;
+
 /// A leak check with settings.
 #[must_use = "a check does nothing until it runs something"]
 pub struct Check {
     patience: Duration,
-    ignored: Vec<Box<dyn Fn(&GoroutineInfo) -> bool>>,
+    ignored: Vec<Filter>,
 }
 
 impl Check {
