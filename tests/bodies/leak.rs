@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use gander::chan::bounded;
+use gander::chan::{Receiver, bounded};
 use gander::context::Context;
 use gander::leak::{Check, check};
 use gander::time::{Ticker, after_func};
@@ -12,6 +12,11 @@ use crate::common::run;
 
 const SOON: Duration = Duration::from_millis(20);
 
+/// What a goroutine that stays does, until the test lets it go.
+fn wait(rx: &Receiver<()>) {
+    let _ = rx.recv();
+}
+
 /// leaks-3: one that stays is found, with what it waits for and where it was spawned.
 #[test]
 fn leaks_3_finds() {
@@ -19,7 +24,7 @@ fn leaks_3_finds() {
         let (tx, rx) = bounded::<()>(0);
         let theirs = rx.clone();
         let failed = catch_unwind(AssertUnwindSafe(|| {
-            Check::new().patience(SOON).run(|| gander::go(move || drop(theirs.recv())));
+            Check::new().patience(SOON).run(|| gander::go(move || wait(&theirs)));
         }));
         let text = *failed.unwrap_err().downcast::<String>().unwrap();
         for part in ["goroutines are left: 1", "[chan receive]", "tests/bodies/leak.rs:"] {
@@ -36,14 +41,14 @@ fn leaks_3_generations() {
         let (tx, rx) = bounded::<()>(0);
         let (theirs, again) = (rx.clone(), rx);
         let (_, left) = Check::new().patience(10 * SOON).find(|| {
-            gander::spawn(move || gander::spawn(move || gander::go(move || drop(theirs.recv()))).join().unwrap())
+            gander::spawn(move || gander::spawn(move || gander::go(move || wait(&theirs))).join().unwrap())
                 .join()
                 .unwrap();
             let (called, wait) = bounded(0);
             let rx = again.clone();
             after_func(Duration::ZERO, move || {
                 let rx = rx.clone();
-                gander::go(move || drop(rx.recv()));
+                gander::go(move || wait(&rx));
                 called.send(()).unwrap();
             });
             wait.recv().unwrap();
@@ -59,11 +64,11 @@ fn leaks_3_does_not_find() {
     run(|| {
         let (tx, rx) = bounded::<()>(0);
         let theirs = rx.clone();
-        gander::go(move || drop(theirs.recv()));
+        gander::go(move || wait(&theirs));
         let theirs = rx.clone();
         let other = gander::spawn(move || {
             // Starts one while the check runs.
-            gander::go(move || drop(theirs.recv()));
+            gander::go(move || wait(&theirs));
         });
         check(|| {
             gander::go(|| gander::sleep(SOON));
@@ -71,7 +76,7 @@ fn leaks_3_does_not_find() {
         });
         let known = |name: &str| {
             let theirs = rx.clone();
-            gander::Builder::new().name(name.into()).go(move || drop(theirs.recv())).unwrap();
+            gander::Builder::new().name(name.into()).go(move || wait(&theirs)).unwrap();
         };
         let by_name =
             |name: &'static str| move |g: &gander::inspect::GoroutineInfo| g.name.as_deref() == Some(name);
@@ -89,8 +94,8 @@ fn leaks_3_nests() {
         let (tx, rx) = bounded::<()>(0);
         let (inner, outer) = Check::new().patience(SOON).find(|| {
             let theirs = rx.clone();
-            let (_, left) = Check::new().patience(SOON).find(|| gander::go(move || drop(theirs.recv())));
-            gander::go(move || drop(rx.recv()));
+            let (_, left) = Check::new().patience(SOON).find(|| gander::go(move || wait(&theirs)));
+            gander::go(move || wait(&rx));
             left
         });
         assert_eq!((inner.len(), outer.len()), (1, 1));
