@@ -21,7 +21,8 @@ const HOUR: Duration = Duration::from_secs(3600);
 #[test]
 fn xsync_1_with_context() {
     in_goroutines(|| {
-        let cases: &[(&[Result<(), &str>], Result<(), &str>)] =
+        type Outcome = Result<(), &'static str>;
+        let cases: &[(&[Outcome], Outcome)] =
             &[(&[], Ok(())), (&[Ok(())], Ok(())), (&[Err("one")], Err("one")), (&[Err("one"), Ok(())], Err("one"))];
         for (results, expected) in cases {
             let (group, ctx) = ErrGroup::with_context(&Context::background());

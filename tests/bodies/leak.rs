@@ -44,14 +44,14 @@ fn leaks_3_generations() {
             gander::spawn(move || gander::spawn(move || gander::go(move || wait(&theirs))).join().unwrap())
                 .join()
                 .unwrap();
-            let (called, wait) = bounded(0);
+            let (called, await_call) = bounded(0);
             let rx = again.clone();
             after_func(Duration::ZERO, move || {
                 let rx = rx.clone();
                 gander::go(move || wait(&rx));
                 called.send(()).unwrap();
             });
-            wait.recv().unwrap();
+            await_call.recv().unwrap();
         });
         assert_eq!(left.len(), 2, "{left:?}");
         drop(tx);

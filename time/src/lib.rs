@@ -20,6 +20,8 @@
 //!
 //! The channels follow Go since 1.23 in that nothing is received that was stopped or reset before.
 
+#![forbid(unsafe_code)]
+
 mod after_func;
 mod sleep;
 mod ticker;

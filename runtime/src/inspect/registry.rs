@@ -152,7 +152,7 @@ fn read(place: &Place, time: u64) -> Option<GoroutineInfo> {
     if self::state(g, Ordering::Relaxed).is_none() || unsafe { g_word(&raw const (*g).id) } != id {
         return None;
     }
-    if id == crate::timer::call::keeper_id() {
+    if id == crate::timer::call::ringer_id() {
         // The runtime's own.
         return None;
     }
