@@ -8,6 +8,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::Criterion;
+use gander::chan::{bounded, unbounded};
 use gander::time::{Timer, after, after_func, sleep};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -45,17 +46,24 @@ fn start_and_stop(c: &mut Criterion) {
 fn lateness() {
     const SLEEPERS: u64 = 100_000;
     let start = Instant::now();
+    // They stay until all have been measured: what is done about the stacks of those that end is another question.
+    let (gate, opens) = bounded::<()>(0);
+    let (result, results) = unbounded();
     let all: Vec<_> = (0..SLEEPERS)
         .map(|i| {
+            let (opens, result) = (opens.clone(), result.clone());
             gander::spawn(move || {
                 // Spread over one second, which begins when all have been made.
                 let due = start + Duration::from_secs(3) + Duration::from_micros((i * 7919 % SLEEPERS) * 10);
                 sleep(due.saturating_duration_since(Instant::now()));
-                Instant::now().saturating_duration_since(due)
+                result.send(Instant::now().saturating_duration_since(due)).expect("it is waited for");
+                let _ = opens.recv();
             })
         })
         .collect();
-    let mut late: Vec<Duration> = all.into_iter().map(|one| one.join().unwrap()).collect();
+    let mut late: Vec<Duration> = results.iter().take(all.len()).collect();
+    drop(gate);
+    all.into_iter().for_each(|one| one.join().expect("it does not panic"));
     late.sort_unstable();
     let at = |share: f64| late[((late.len() - 1) as f64 * share) as usize];
     println!(

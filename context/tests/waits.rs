@@ -43,7 +43,7 @@ fn receives() {
         common::settle();
         drop(tx);
         assert_eq!(receiver.join().unwrap(), Err(RecvCtxError::Disconnected));
-        assert_eq!(after(MS).recv_ctx(&Context::background()).is_ok(), true);
+        assert!(after(MS).recv_ctx(&Context::background()).is_ok());
         let (soon, _) = Context::background().with_timeout(MS);
         assert!(after(HOUR).recv_ctx(&soon).unwrap_err().is_canceled());
     });
