@@ -1,11 +1,11 @@
-//! What a message costs. `bench [shared]`: in own mode, or with shared thread-locals; `only=name` and `scale=n`.
+//! What a message costs. `bench [shared]`: in own mode, or with shared thread-locals; `only=name` and `count=n`.
 
 #![allow(unsafe_code, reason = "shared mode is a promise")]
 
 use std::hint::black_box;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use gander_chan::{Receiver, Sender, bounded, unbounded};
+use gander_chan::{Receiver, Select, Sender, after, bounded, never, select, unbounded};
 use gander_runtime::{Builder, set_procs, spawn};
 
 const PASSES: usize = 5;
@@ -86,6 +86,66 @@ fn sieve(primes: usize) {
     }
 }
 
+/// `count` values in all, each through one of the channels into one select.
+fn selected(channels: usize, capacity: usize, count: usize) {
+    let handles: Vec<_> = (0..channels).map(|_| bounded::<usize>(capacity)).collect();
+    for (s, _) in &handles {
+        let s = s.clone();
+        gander_runtime::go(move || (0..count / channels).for_each(|i| s.send(i).unwrap()));
+    }
+    let r: Vec<_> = handles.iter().map(|(_, r)| r).collect();
+    let mut sum = 0;
+    match channels {
+        2 => {
+            for _ in 0..count {
+                sum += select! { recv(r[0]) -> v => v.unwrap(), recv(r[1]) -> v => v.unwrap() };
+            }
+        }
+        8 => {
+            for _ in 0..count {
+                sum += select! {
+                    recv(r[0]) -> v => v.unwrap(),
+                    recv(r[1]) -> v => v.unwrap(),
+                    recv(r[2]) -> v => v.unwrap(),
+                    recv(r[3]) -> v => v.unwrap(),
+                    recv(r[4]) -> v => v.unwrap(),
+                    recv(r[5]) -> v => v.unwrap(),
+                    recv(r[6]) -> v => v.unwrap(),
+                    recv(r[7]) -> v => v.unwrap(),
+                };
+            }
+        }
+        _ => {
+            let mut select = Select::new();
+            r.iter().for_each(|r| assert!(select.recv(r) < channels));
+            for _ in 0..count {
+                let operation = select.select();
+                let i = operation.index();
+                sum += operation.recv(r[i]).unwrap();
+            }
+        }
+    }
+    let each = count / channels;
+    assert_eq!(sum, each * (each - 1) / 2 * channels);
+}
+
+/// A receive with a time limit, as a clock among the arms or as a default.
+fn limited(count: usize, by_clock: bool) {
+    let (s, r) = bounded::<usize>(0);
+    let idle = never::<()>();
+    gander_runtime::go(move || (0..count).for_each(|i| s.send(i).unwrap()));
+    let limit = Duration::from_secs(3600);
+    let mut sum = 0;
+    for _ in 0..count {
+        sum += if by_clock {
+            select! { recv(r) -> v => v.unwrap(), recv(after(limit)) -> _ => panic!() }
+        } else {
+            select! { recv(r) -> v => v.unwrap(), recv(idle) -> _ => panic!(), default(limit) => panic!() }
+        };
+    }
+    assert_eq!(sum, count * (count - 1) / 2);
+}
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let has = |name: &str| arguments.iter().any(|a| a == name);
@@ -96,8 +156,8 @@ fn main() {
         Builder::new()
     };
     let only = arguments.iter().find_map(|a| a.strip_prefix("only="));
-    let scale: usize = arguments.iter().find_map(|a| a.strip_prefix("scale=")).map_or(1, |s| s.parse().unwrap());
-    let n = 1_000_000 * scale;
+    let n: usize =
+        arguments.iter().find_map(|a| a.strip_prefix("count=")).map_or(1_000_000, |n| n.parse().unwrap());
     builder.run(move || {
         println!("{} mode", if has("shared") { "shared" } else { "own" });
         let bench = |name: &str, count: usize, pass: &mut dyn FnMut()| {
@@ -115,11 +175,33 @@ fn main() {
             bench(&name("unbuffered, 1:1"), n, &mut || stream(bounded(0), 1, 1, n));
             bench(&name("unbounded, 1:1"), 4 * n, &mut || stream(unbounded(), 1, 1, 4 * n));
             bench(&name("sieve 2000 (ns per run)"), 1, &mut || sieve(2000));
+            for (channels, capacity) in [(2, 0), (2, 128), (8, 0), (8, 128), (3, 0)] {
+                let what = format!("select of {channels}, capacity {capacity}");
+                bench(&name(&what), n, &mut || selected(channels, capacity, n / 24 * 24));
+            }
+            bench(&name("select, recv(after)"), n, &mut || limited(n, true));
+            bench(&name("select, default(timeout)"), n, &mut || limited(n, false));
         }
         bench("send + recv, no wait", 10 * n, &mut || {
             for i in 0..10 * n {
                 s.send(i).unwrap();
                 black_box(r.recv().unwrap());
+            }
+        });
+        let (idle_s, idle_r) = bounded::<usize>(0);
+        bench("select of 1 with default", 10 * n, &mut || {
+            for _ in 0..10 * n {
+                select! { recv(black_box(&r)) -> _ => panic!(), default => {} }
+            }
+        });
+        bench("select of 2 with default", 10 * n, &mut || {
+            for _ in 0..10 * n {
+                select! { recv(black_box(&r)) -> _ => panic!(), recv(idle_r) -> _ => panic!(), default => {} }
+            }
+        });
+        bench("select of 1 send with default", 10 * n, &mut || {
+            for i in 0..10 * n {
+                select! { send(black_box(&idle_s), i) -> _ => panic!(), default => {} }
             }
         });
         bench("try_recv on empty", 10 * n, &mut || {

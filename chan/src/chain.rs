@@ -36,6 +36,8 @@ unsafe impl<T: Send> Send for Chain<T> {}
 #[derive(Debug)]
 struct Header {
     next: *mut Header,
+    /// Of the whole block.
+    layout: Layout,
 }
 
 impl<T> Chain<T> {
@@ -126,7 +128,7 @@ impl<T> Chain<T> {
                 self.spare = block;
                 return None;
             }
-            Some(Block::from_raw::<T>(block))
+            Some(Block::from_raw(block))
         }
     }
 }
@@ -138,7 +140,7 @@ impl<T> Drop for Chain<T> {
                 // SAFETY: the chain's blocks are alive and linked up to null; each is freed after its link is read.
                 block = unsafe {
                     let next = (*block).next;
-                    drop(Block::from_raw::<T>(block));
+                    drop(Block::from_raw(block));
                     next
                 };
             }
@@ -150,7 +152,6 @@ impl<T> Drop for Chain<T> {
 #[derive(Debug)]
 pub(crate) struct Block {
     header: NonNull<Header>,
-    layout: Layout,
 }
 
 /// The blocks of a chain of `T`.
@@ -161,8 +162,8 @@ impl<T> Blocks<T> {
     const SLOTS: usize = match size_of::<T>() {
         0 => 1,
         size if size > 256 => 8,
-        size if size < 8 => 255,
-        size => 2040 / size,
+        size if size < 8 => 253,
+        size => 2024 / size,
     };
 
     /// The layout of a block, and where its slots begin.
@@ -191,8 +192,8 @@ impl Block {
         let layout = Blocks::<T>::LAYOUT.0;
         let header = allocate(layout).unwrap_or_else(|| handle_alloc_error(layout)).cast::<Header>();
         // SAFETY: just allocated, with room for it.
-        unsafe { header.write(Header { next: ptr::null_mut() }) };
-        Block { header, layout }
+        unsafe { header.write(Header { next: ptr::null_mut(), layout }) };
+        Block { header }
     }
 
     fn into_raw(self) -> *mut Header {
@@ -201,17 +202,16 @@ impl Block {
 
     /// # Safety
     ///
-    /// From [`into_raw`](Self::into_raw) of a block for a chain of `T`, once.
-    unsafe fn from_raw<T>(block: *mut Header) -> Block {
+    /// From [`into_raw`](Self::into_raw), once.
+    unsafe fn from_raw(block: *mut Header) -> Block {
         // SAFETY: by contract it was not null.
-        let header = unsafe { NonNull::new_unchecked(block) };
-        Block { header, layout: Blocks::<T>::LAYOUT.0 }
+        Block { header: unsafe { NonNull::new_unchecked(block) } }
     }
 }
 
 impl Drop for Block {
     fn drop(&mut self) {
         // SAFETY: allocated in `new` with this layout; whoever has a `Block` is the only one.
-        unsafe { dealloc(self.header.as_ptr().cast(), self.layout) };
+        unsafe { dealloc(self.header.as_ptr().cast(), self.header.as_ref().layout) };
     }
 }

@@ -14,6 +14,7 @@ use crate::err::{RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRe
 use crate::park::await_promise;
 use crate::state::Lines;
 use crate::transfer::{Channel, Put, Take};
+use crate::wait::Waiter;
 
 impl<T> Channel<T> {
     #[inline]
@@ -90,6 +91,12 @@ impl<T> Channel<T> {
         if self.is_surely_empty() {
             return Err(TryRecvError::Empty);
         }
+        self.try_recv_locking()
+    }
+
+    /// [`try_recv`](Self::try_recv) after the look: apart, so that the look stays small.
+    #[inline(never)]
+    fn try_recv_locking(&self) -> Result<T, TryRecvError> {
         let mut place = MaybeUninit::<T>::uninit();
         // SAFETY: the place is free, and read only if it has been filled.
         unsafe {
@@ -208,32 +215,69 @@ impl<T> Channel<T> {
     /// `*place` is free.
     #[inline(always)]
     pub(crate) unsafe fn start_recv(&self, place: *mut T) -> Start<'_> {
-        loop {
-            let mut lines = self.lock.lock();
+        let mut lines = self.lock.lock();
+        // SAFETY: by contract.
+        if let Some(freed) = unsafe { self.take_alone(&mut lines, place) } {
+            drop(lines);
+            drop(freed);
+            return Start::Done;
+        }
+        // SAFETY: by contract.
+        match unsafe { self.take_with_others(&mut lines, place) } {
             // SAFETY: by contract.
-            match unsafe { self.take(&mut lines, place) } {
-                Take::Taken => return Start::Done,
-                Take::Handed(task) => {
-                    // SAFETY: it waits, and we are the one that ended its wait.
-                    unsafe { Guard::unlock_and_ready(lines, task) };
+            Take::Promised(sender) => unsafe { self.recv_promised(lines, sender, place) },
+            take => settle(lines, take),
+        }
+    }
+
+    /// Has `*place` filled by a sender that has promised a value; tries again if that comes to nothing.
+    ///
+    /// # Safety
+    ///
+    /// `*place` is free; `sender` has promised a value to this channel, whose lines these are.
+    #[cold]
+    #[inline(never)]
+    unsafe fn recv_promised<'a>(
+        &'a self,
+        mut lines: Guard<'a, Lines>,
+        mut sender: Waiter,
+        place: *mut T,
+    ) -> Start<'a> {
+        loop {
+            let lock = Guard::leak(lines).raw();
+            // SAFETY: by contract; `unlock` lets go the lock that we hold. If this fails nothing has been moved.
+            unsafe {
+                if await_promise(sender, place.cast(), || lock.unlock_handed_over()) {
                     return Start::Done;
                 }
-                Take::Freed(block) => {
-                    drop(lines);
-                    drop(block);
-                    return Start::Done;
+                lines = self.lock.lock();
+                match self.take(&mut lines, place) {
+                    Take::Promised(next) => sender = next,
+                    take => return settle(lines, take),
                 }
-                Take::Promised(sender) => {
-                    let lock = Guard::leak(lines).raw();
-                    // SAFETY: by contract; nothing has been moved there. `unlock` lets go the lock that we hold.
-                    if unsafe { await_promise(sender, place.cast(), || lock.unlock_handed_over()) } {
-                        return Start::Done;
-                    }
-                }
-                Take::Empty => return Start::MustWait(lines),
-                Take::Closed => return Start::Closed,
             }
         }
+    }
+}
+
+/// Lets the lock go after a take, if it came to an end, and hands on the news. Not for promises.
+#[inline(always)]
+fn settle(lines: Guard<'_, Lines>, take: Take) -> Start<'_> {
+    match take {
+        Take::Taken => Start::Done,
+        Take::Handed(task) => {
+            // SAFETY: it waits, and we are the one that ended its wait.
+            unsafe { Guard::unlock_and_ready(lines, task) };
+            Start::Done
+        }
+        Take::Freed(block) => {
+            drop(lines);
+            drop(block);
+            Start::Done
+        }
+        Take::Empty => Start::MustWait(lines),
+        Take::Closed => Start::Closed,
+        Take::Promised(_) => unreachable!("a promise is awaited"),
     }
 }
 

@@ -111,17 +111,50 @@ impl<T> Channel<T> {
     /// `lines` are this channel's. `place` is free.
     #[inline(always)]
     pub(crate) unsafe fn take(&self, lines: &mut Lines, place: *mut T) -> Take {
+        // SAFETY: by contract.
+        unsafe {
+            match self.take_alone(lines, place) {
+                Some(freed) => freed.map_or(Take::Taken, Take::Freed),
+                None => self.take_with_others(lines, place),
+            }
+        }
+    }
+
+    /// [`take`](Self::take) where there is a value in the buffer and nobody waits, the usual case. A block that is no
+    /// longer needed comes back, to be freed without the lock.
+    ///
+    /// # Safety
+    ///
+    /// As [`take`](Self::take).
+    #[inline(always)]
+    pub(crate) unsafe fn take_alone(&self, lines: &mut Lines, place: *mut T) -> Option<Option<Block>> {
+        let len = self.len.load(Ordering::Relaxed);
+        if len == 0 || !lines.senders.is_empty() {
+            return None;
+        }
+        // SAFETY: the lines come with the lock, and with it the buffer. `len` is what it holds.
+        let freed = unsafe { (*self.buffer.get()).pop(len, place) };
+        self.len.store(len - 1, Ordering::Release);
+        Some(freed)
+    }
+
+    /// [`take`](Self::take) where [`take_alone`](Self::take_alone) is not enough.
+    ///
+    /// # Safety
+    ///
+    /// As [`take`](Self::take).
+    #[inline(always)]
+    pub(crate) unsafe fn take_with_others(&self, lines: &mut Lines, place: *mut T) -> Take {
         let len = self.len.load(Ordering::Relaxed);
         if len > 0 {
-            // SAFETY: the lines come with the lock, and with it the buffer. `len` is what it holds.
-            let freed = unsafe { (*self.buffer.get()).pop(len, place) };
-            if !lines.senders.is_empty()
-                && let Some(sender) = self.pop_sender(lines)
-            {
+            // SAFETY: the lines come with the lock, and with it the buffer. `len` is what it holds. Where somebody
+            // waits to send there is no block to free.
+            let _ = unsafe { (*self.buffer.get()).pop(len, place) };
+            if let Some(sender) = self.pop_sender(lines) {
                 return Take::Handed(self.refill(lines, len - 1, sender));
             }
             self.len.store(len - 1, Ordering::Release);
-            return freed.map_or(Take::Taken, Take::Freed);
+            return Take::Taken;
         }
         if !lines.senders.is_empty()
             && let Some(sender) = self.pop_sender(lines)
@@ -140,7 +173,10 @@ impl<T> Channel<T> {
             return Take::Empty;
         }
         // SAFETY: by contract.
-        unsafe { self.take_unusual(lines, place) }
+        if unsafe { self.take_from_clock(lines, place) } {
+            return Take::Taken;
+        }
+        if self.is_closed() { Take::Closed } else { Take::Empty }
     }
 
     /// Moves a waiting sender's value to the end of a buffer that holds `len` values and has room for one more. If
@@ -161,23 +197,22 @@ impl<T> Channel<T> {
         }
     }
 
-    /// [`take`](Self::take) where there is neither a value nor a sender: the clock may have one, or the channel is
-    /// closed.
+    /// Writes what the clock has to `place`, if the channel is a clock's and open, and it is time.
     ///
     /// # Safety
     ///
     /// As [`take`](Self::take).
     #[cold]
-    unsafe fn take_unusual(&self, lines: &mut Lines, place: *mut T) -> Take {
+    unsafe fn take_from_clock(&self, lines: &mut Lines, place: *mut T) -> bool {
         if self.is_closed() {
-            return Take::Closed;
+            return false;
         }
-        let Some(dial) = lines.dial.as_mut() else { return Take::Empty };
-        let Some(value) = dial.take() else { return Take::Empty };
+        let Some(dial) = lines.dial.as_mut() else { return false };
+        let Some(value) = dial.take() else { return false };
         self.due.store(dial.when(), Ordering::Release);
         // SAFETY: where there is a dial, T is Instant (`clock::channel`), and the place is free by contract.
         unsafe { place.cast::<Instant>().write(value) };
-        Take::Taken
+        true
     }
 
     /// Gives an unbounded buffer memory to grow by; returns what it does not need.

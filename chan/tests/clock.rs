@@ -81,13 +81,15 @@ fn one_value_goes_to_one_of_many() {
 fn timers_22_ticks_that_are_late_are_left_out_and_the_grid_stays() {
     everywhere(|| {
         let period = 4 * MS;
+        let before = Instant::now();
         let ticks = tick(period);
-        let first = ticks.recv().unwrap();
+        let after = Instant::now();
         gander_runtime::sleep(3 * period);
-        // The earliest of those missed, and then those to come.
-        assert_eq!(ticks.try_recv(), Ok(first + period));
+        // timers-19: the earliest is there, with its own time, and those after it are not.
+        let first = ticks.try_recv().unwrap();
+        assert!(before + period <= first && first <= after + period);
         let next = ticks.recv().unwrap();
-        assert!(next >= first + 4 * period);
+        assert!(next >= first + 2 * period, "{:?}", next - first);
         assert_eq!((next - first).as_nanos() % period.as_nanos(), 0, "off the grid");
     });
 }
@@ -209,12 +211,16 @@ fn timers_18_a_stopped_clock_serves_nobody_until_it_is_reset() {
 #[test]
 fn timers_25_a_ticker_holds_one_tick_and_keeps_its_phase() {
     everywhere(|| {
+        let before = Instant::now();
         let clock = Clock::new(2 * MS, Some(2 * MS));
+        let after = Instant::now();
         let r = clock.receiver();
-        let first = r.recv().unwrap();
         gander_runtime::sleep(9 * MS);
-        assert_eq!(r.try_recv(), Ok(first + 2 * MS));
-        assert_eq!((r.recv().unwrap() - first).as_nanos() % 2_000_000, 0);
+        let first = r.try_recv().unwrap();
+        assert!(before + 2 * MS <= first && first <= after + 2 * MS);
+        let next = r.recv().unwrap();
+        assert!(next >= first + 6 * MS);
+        assert_eq!((next - first).as_nanos() % 2_000_000, 0);
         assert!(clock.stop());
         assert_eq!(r.recv_timeout(5 * MS), Err(RecvTimeoutError::Timeout));
     });

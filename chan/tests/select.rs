@@ -572,6 +572,29 @@ fn select_15_duplicates_count() {
     });
 }
 
+/// Also when it is others who choose, among the lines that the select stands in.
+#[test]
+fn select_15_duplicates_that_wait_are_even() {
+    in_goroutines(|| {
+        let (s, r) = bounded(0);
+        let count = 2000;
+        let sending = beside(move || {
+            for _ in 0..count {
+                select! { send(s, 0) -> r => r.unwrap(), send(s, 1) -> r => r.unwrap() }
+            }
+        });
+        let ones: i32 = (0..count)
+            .map(|_| {
+                yield_now();
+                r.recv().unwrap()
+            })
+            .sum();
+        sending();
+        // Five standard deviations.
+        assert!((count / 2 - 112..=count / 2 + 112).contains(&ones), "{ones} of {count}");
+    });
+}
+
 #[test]
 fn select_15_a_timeout_takes_nothing_with_it() {
     in_goroutines(|| {

@@ -123,7 +123,7 @@ pub(crate) fn choose(
     {
         return None;
     }
-    arms.sort_unstable_by_key(Arm::address);
+    sort(arms, choice);
     let deadline = patience.deadline();
     loop {
         lock_all(arms);
@@ -183,6 +183,20 @@ fn draw(arms: &[Arm<'_, '_>], choice: Choice, is_ready: impl Fn(&Arm<'_, '_>) ->
         }
     }
     drawn
+}
+
+/// Sorts by the addresses of channels. Those on one channel stand in its line one behind the other, and who comes takes
+/// the first: so they are in the order of the program or in any, as the choice asks.
+fn sort(arms: &mut [Arm<'_, '_>], choice: Choice) {
+    arms.sort_unstable_by_key(|arm| (arm.address(), arm.index));
+    if choice == Choice::First {
+        return;
+    }
+    for group in arms.chunk_by_mut(|a, b| a.address() == b.address()) {
+        for last in (1..group.len()).rev() {
+            group.swap(last, random::below(last as u32 + 1) as usize);
+        }
+    }
 }
 
 /// The arms with a channel that the one before has not: one for each lock.
