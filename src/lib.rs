@@ -25,7 +25,8 @@
 //! |---|---|
 //! | enter | [`run`], [`main`](macro@main), [`test`](macro@test), [`Builder::run`] |
 //! | start goroutines | [`go!`], [`go`](go()), [`spawn`], [`scope`], [`Builder::spawn`] |
-//! | exchange values | [`chan`] |
+//! | exchange values | [`chan`], [`select!`] |
+//! | share and agree | [`sync`] |
 //! | wait | [`JoinHandle::join`], [`sleep`](sleep()), [`park`](park()), [`yield_now`] |
 //! | do something later, or again and again | [`time`] |
 //! | end work that nobody waits for any more | [`context`] |
@@ -59,6 +60,7 @@
 
 #![forbid(unsafe_code)]
 
+pub use gander_chan::{select, select_biased};
 pub use gander_macros::{main, test};
 pub use gander_runtime::{
     Builder, Goroutine, GoroutineId, GoroutineLocal, JoinHandle, Scope, ScopedJoinHandle, SpawnError, StartError,
@@ -113,9 +115,14 @@ pub mod time {
 /// });
 /// ```
 pub mod inspect {
-    pub use gander_runtime::inspect::*;
+    pub use gander_inspect::*;
 }
 pub use gander_runtime::inspect::stats;
+
+/// Locks and their kin: how goroutines wait for each other. `use gander::sync::…` replaces `use std::sync::…`.
+pub mod sync {
+    pub use gander_sync::*;
+}
 
 #[doc(hidden)]
 pub mod __private {

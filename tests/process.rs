@@ -11,22 +11,10 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use common::cases::cases;
 use common::child;
 use gander::__private::main as gander_main;
 use gander::Builder;
-
-/// A check, and the scenario that its children run.
-struct Case {
-    name: &'static str,
-    scenario: fn() -> ExitCode,
-    check: fn(&'static str),
-}
-
-macro_rules! cases {
-    ($($name:ident: $check:expr, $scenario:expr;)*) => {
-        const CASES: &[Case] = &[$(Case { name: stringify!($name), scenario: $scenario, check: $check }),*];
-    };
-}
 
 /// A scenario under the entry point of `#[gander::main]`.
 macro_rules! under_main {
@@ -51,6 +39,74 @@ fn park_for_ever() -> ! {
 fn descend_without_end(depth: u64) -> u64 {
     let frame = std::hint::black_box([depth; 16]);
     if depth == u64::MAX { 0 } else { descend_without_end(depth + 1) + frame[3] }
+}
+
+#[inline(never)]
+fn receive_for_ever(rx: gander::chan::Receiver<()>) {
+    let _ = std::hint::black_box(rx.recv());
+}
+
+#[inline(never)]
+fn sleep_for_ever() {
+    gander::sleep(std::hint::black_box(Duration::from_secs(1_000_000)));
+    std::hint::black_box(());
+}
+
+#[inline(never)]
+fn spin_for_ever() {
+    loop {
+        std::hint::black_box(1);
+    }
+}
+
+#[inline(never)]
+fn read_for_ever() {
+    gander::blocking(|| {
+        loop {
+            std::thread::sleep(Duration::from_secs(1000));
+        }
+    })
+}
+
+fn start_named(name: &str, f: impl FnOnce() + Send + 'static) -> gander::JoinHandle<()> {
+    Builder::new().name(name.into()).spawn(f).expect("memory for a goroutine")
+}
+
+/// One of each: a leaked receiver, a hot loop, a thread stuck in a call, two that wait for each other, ten thousand
+/// sleepers. Returns when each is where it will stay.
+fn name_every_kind() {
+    let (tx, rx) = gander::chan::bounded(0);
+    std::mem::forget(tx);
+    start_named("leaked receiver", || receive_for_ever(rx));
+    start_named("hot", spin_for_ever);
+    start_named("stuck in read", read_for_ever);
+    let (tx, rx) = gander::chan::bounded(0);
+    let a = start_named("cycle a", move || {
+        let b: gander::JoinHandle<()> = rx.recv().expect("sent below");
+        let _ = b.join();
+    });
+    let (send_a, a_here) = gander::chan::bounded::<()>(0);
+    let b = start_named("cycle b", move || {
+        let _a = (a, a_here.recv());
+    });
+    tx.send(b).expect("a receives it");
+    std::mem::forget(send_a);
+    let sleepers = common::scaled(10_000);
+    (0..sleepers).for_each(|_| gander::go(sleep_for_ever));
+    common::until(|| {
+        let all = gander::inspect::goroutines();
+        let count = |words: &str| all.iter().filter(|g| g.state.to_string() == words).count();
+        count("sleep") == sleepers
+            && count("chan receive") == 2
+            && count("join") == 1
+            && count("blocking call") == 1
+    });
+}
+
+fn quit_and_wait() {
+    // SAFETY: sends a signal to ourselves.
+    unsafe { libc::kill(libc::getpid(), libc::SIGQUIT) };
+    park_for_ever();
 }
 
 /// Prints in its destructor.
@@ -115,7 +171,7 @@ cases! {
     // panics-7, panics-9: an uncaught panic of `go!` ends the process with code 2, names goroutine and spawn site.
     panics_9_go: |name| {
         let ended = child(name, &[]);
-        ended.expect(2, &["boom in go", "goroutine ", "tests/process.rs:", "created at"]);
+        ended.expect(2, &["boom in go", "goroutine ", "tests/process.rs:", "created by goroutine "]);
         assert!(!ended.out.contains("still here"), "{ended:?}");
     }, under_main!(|| {
         gander::go!(if true { panic!("boom in go") });
@@ -165,8 +221,9 @@ cases! {
         let ended = child(name, &[]);
         ended.expect(2, &[
             "fatal error: all goroutines are asleep - deadlock!",
-            "goroutine 1 \"main\" [chan receive]:",
-            "created at tests/process.rs:",
+            "goroutine 1 \"main\" [chan receive",
+            "created",
+            "tests/process.rs:",
         ]);
         assert!(ended.took < Duration::from_secs(10), "{ended:?}");
     }, under_main!(|| {
@@ -524,6 +581,55 @@ cases! {
         }
         common::until(|| gander::num_goroutines() == 1);
     });
+    // signals-7, leaks-2: SIGQUIT names every goroutine and what it does, those in tight loops and stuck threads too.
+    signals_7_quit: |name| {
+        let ended = child(name, &[]);
+        ended.expect(2, &[
+            "SIGQUIT: quit", "\"leaked receiver\" [chan receive]:", "receive_for_ever", "\"hot\" [running]:", "spin_for_ever",
+            "\"stuck in read\" [blocking call]:", "read_for_ever", " [sleep]:", " … and ", "sleep_for_ever",
+            "\"cycle a\" [join]:", "\"cycle b\" [chan receive]:", "created by goroutine ",
+        ]);
+        let sleepers = ended.err.lines().find(|line| line.ends_with(" more") && line.contains("[sleep]")).expect("sleepers");
+        let count: usize = sleepers.split(' ').next().unwrap().parse().unwrap();
+        assert_eq!(count, common::scaled(10_000), "{sleepers}");
+        assert!(!ended.err.contains("gander_runtime::switch"), "{ended:?}");
+    }, under_main!(|| {
+        name_every_kind();
+        quit_and_wait();
+    });
+    // Two signals end a process that cannot print; GANDER_TRACEBACK says how much is printed.
+    traceback: |name| {
+        let none = child(name, &[("GANDER_TRACEBACK", "none")]);
+        none.expect(2, &["SIGQUIT: quit"]);
+        assert!(!none.err.contains("goroutine "), "{none:?}");
+        let single = child(name, &[("GANDER_TRACEBACK", "single")]);
+        single.expect(2, &["spin_for_ever"]);
+        assert!(!single.err.contains("leaked receiver"), "{single:?}");
+        child(name, &[("GANDER_TRACEBACK", "system")]).expect(2, &["leaked receiver", "gander_runtime::", "spin_for_ever"]);
+        child(name, &[("GANDER_TRACEBACK", "loud")]).expect(2, &["GANDER_TRACEBACK=\"loud\"", "leaked receiver"]);
+    }, under_main!(|| {
+        name_every_kind();
+        quit_and_wait();
+    });
+    // GANDER_TRACEBACK=all: a panic lists the others as well.
+    traceback_of_panic: |name| {
+        child(name, &[("GANDER_TRACEBACK", "all")]).expect(2, &["panic: alone", "\"leaked receiver\" [chan receive]:", "receive_for_ever"]);
+        let alone = child(name, &[]);
+        alone.expect(2, &["panic: alone"]);
+        assert!(!alone.err.contains("leaked receiver"), "{alone:?}");
+    }, under_main!(|| {
+        name_every_kind();
+        gander::go(|| panic!("alone"));
+        park_for_ever();
+    });
+    // GANDER_SCHEDTRACE: a line each period.
+    schedtrace: |name| {
+        let ended = child(name, &[("GANDER_SCHEDTRACE", "20")]);
+        ended.expect(0, &["SCHED ", "ms: procs=4 ", " goroutines=", " runqueue="]);
+        assert!(ended.err.matches("SCHED ").count() >= 3, "{ended:?}");
+        let wrong = child(name, &[("GANDER_SCHEDTRACE", "often")]);
+        wrong.expect(0, &["GANDER_SCHEDTRACE=\"often\""]);
+    }, under_main!(|| gander::sleep(Duration::from_millis(300)));
     // leaks-4: idle, the process uses no processor time.
     idle_is_quiet: |name| { child(name, &[]).expect(0, &[]); }, under_main!(|| {
         let cpu = || {
@@ -546,32 +652,5 @@ cases! {
 }
 
 fn main() -> ExitCode {
-    if let Ok(wanted) = std::env::var("GANDER_SCENARIO") {
-        let case = CASES.iter().find(|case| case.name == wanted).expect("a scenario of this name");
-        return (case.scenario)();
-    }
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|text| !text.starts_with("--")).collect();
-    let chosen =
-        |case: &&Case| arguments.is_empty() || arguments.iter().any(|text| case.name.contains(text.as_str()));
-    let chosen: Vec<&Case> = CASES.iter().filter(chosen).collect();
-    if std::env::args().any(|text| text == "--list") {
-        chosen.iter().for_each(|case| println!("{}: test", case.name));
-        return ExitCode::SUCCESS;
-    }
-    println!("\nrunning {} tests", chosen.len());
-    let (next, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    std::thread::scope(|s| {
-        for _ in 0..4 {
-            s.spawn(|| {
-                while let Some(case) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let fine = std::panic::catch_unwind(|| (case.check)(case.name)).is_ok();
-                    println!("test {} ... {}", case.name, if fine { "ok" } else { "FAILED" });
-                    failed.fetch_add(usize::from(!fine), Ordering::Relaxed);
-                }
-            });
-        }
-    });
-    let failed = failed.into_inner();
-    println!("\ntest result: {} passed; {failed} failed\n", chosen.len() - failed);
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    common::cases::run(CASES)
 }

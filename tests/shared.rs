@@ -16,6 +16,8 @@ mod lock;
 mod panics;
 #[path = "bodies/park.rs"]
 mod park;
+#[path = "bodies/preempt.rs"]
+mod preempt;
 #[path = "bodies/procs.rs"]
 mod procs;
 #[path = "bodies/scope.rs"]

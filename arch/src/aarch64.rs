@@ -28,6 +28,8 @@ use core::mem::offset_of;
 
 use crate::Entry;
 
+pub(crate) const FILE: &str = file!();
+
 /// A context at rest.
 ///
 /// Plain words without ownership. Whoever holds it must see to it that it is resumed at most once per save
@@ -55,6 +57,23 @@ impl Context {
     /// A context that is nowhere yet: to be filled by a switch.
     pub const fn new() -> Context {
         Context { sp: 0, pc: 0, x19: 0, x29: 0, control: 0 }
+    }
+
+    /// The place of this very instruction, for walkers: never to be resumed.
+    #[inline(always)]
+    pub fn here() -> Context {
+        let (sp, pc, x29);
+        // SAFETY: reads three registers.
+        unsafe {
+            asm!(
+                "adr {pc}, .",
+                "mov {sp}, sp",
+                "mov {x29}, x29",
+                pc = out(reg) pc, sp = out(reg) sp, x29 = out(reg) x29,
+                options(nomem, nostack, preserves_flags)
+            );
+        }
+        Context { sp, pc, x19: 0, x29, control: 0 }
     }
 
     /// The frame pointer at rest, for walkers.

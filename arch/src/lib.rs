@@ -57,6 +57,10 @@ pub use cpu::{
     switch_tp, switch_tp_syscall, thread_pointer,
 };
 
+/// The file that switches, as debugging information names it: for those who leave it out of backtraces.
+#[doc(hidden)]
+pub const FILE: &str = cpu::FILE;
+
 /// The function a fresh stack starts in: called with the `arg` given to [`init`] and the message of the switch
 /// that started it. It must neither return nor unwind: there is no frame below it.
 pub type Entry = unsafe extern "C" fn(arg: *mut (), message: usize) -> !;

@@ -30,6 +30,8 @@ use core::mem::offset_of;
 
 use crate::Entry;
 
+pub(crate) const FILE: &str = file!();
+
 /// A context at rest.
 ///
 /// Plain words without ownership. Whoever holds it must see to it that it is resumed at most once per save
@@ -54,6 +56,23 @@ impl Context {
     /// A context that is nowhere yet: to be filled by a switch.
     pub const fn new() -> Context {
         Context { sp: 0, pc: 0, rbx: 0, rbp: 0, control: 0 }
+    }
+
+    /// The place of this very instruction, for walkers: never to be resumed.
+    #[inline(always)]
+    pub fn here() -> Context {
+        let (sp, pc, rbp);
+        // SAFETY: reads three registers.
+        unsafe {
+            asm!(
+                "lea {pc}, [rip]",
+                "mov {sp}, rsp",
+                "mov {rbp}, rbp",
+                pc = out(reg) pc, sp = out(reg) sp, rbp = out(reg) rbp,
+                options(nomem, nostack, preserves_flags)
+            );
+        }
+        Context { sp, pc, rbx: 0, rbp, control: 0 }
     }
 
     /// The frame pointer at rest, for walkers.

@@ -108,7 +108,7 @@ impl<T> Sender<T> {
     /// # drop(r);
     /// ```
     pub fn send_ctx<C: Cancel + ?Sized>(&self, value: T, ctx: &C) -> Result<(), SendCtxError<T, C::Error>> {
-        if ctx.is_canceled() {
+        if ctx.is_cancelled() {
             return Err(SendCtxError::Canceled(value, ctx.error()));
         }
         self.channel().send_until_fired(value, ctx.signal()).map_err(|(value, end)| match end {
@@ -152,7 +152,7 @@ impl<T> Receiver<T> {
     /// # });
     /// ```
     pub fn recv_ctx<C: Cancel + ?Sized>(&self, ctx: &C) -> Result<T, RecvCtxError<C::Error>> {
-        if ctx.is_canceled() {
+        if ctx.is_cancelled() {
             return Err(RecvCtxError::Canceled(ctx.error()));
         }
         self.channel().recv_until_fired(ctx.signal()).map_err(|end| match end {

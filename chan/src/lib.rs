@@ -76,3 +76,9 @@ pub use iter::{IntoIter, Iter, TryIter};
 #[doc(hidden)]
 pub use select::internal;
 pub use select::{Select, SelectedOperation};
+
+/// What loom checks, for its tests.
+#[doc(hidden)]
+pub mod models {
+    pub use crate::wait::{Node, Outcome, Queue, Waiter, Woken};
+}

@@ -28,7 +28,7 @@ use gander_runtime::{Claim, Task};
 
 /// What became of a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub enum Outcome {
     /// Nothing yet.
     Waiting,
     /// Nothing, and there will only be [`Changed`](Outcome::Changed) or [`Closed`](Outcome::Closed).
@@ -47,7 +47,7 @@ pub(crate) enum Outcome {
 
 /// A place in a queue.
 #[derive(Debug)]
-pub(crate) struct Node {
+pub struct Node {
     prev: *mut Node,
     /// Null when in no queue.
     next: *mut Node,
@@ -64,19 +64,19 @@ pub(crate) struct Node {
 impl Node {
     /// A node for the calling task, whose wait only this channel ends.
     #[inline(always)]
-    pub(crate) fn new(value: *mut ()) -> Node {
+    pub fn new(value: *mut ()) -> Node {
         Node::of(Task::current(), value, ptr::null(), 0)
     }
 
     /// A node for a task, whose wait ends with whoever wins `claim`: by this node, as `case` (not 0). With a null
     /// `value` it promises one.
     #[inline]
-    pub(crate) fn claimed(task: Task, value: *mut (), claim: *const Claim, case: usize) -> Node {
+    pub fn claimed(task: Task, value: *mut (), claim: *const Claim, case: usize) -> Node {
         Node::of(task, value, claim, case)
     }
 
     /// A node for a task that watches; otherwise as [`claimed`](Self::claimed).
-    pub(crate) fn watching(task: Task, claim: *const Claim, case: usize) -> Node {
+    pub fn watching(task: Task, claim: *const Claim, case: usize) -> Node {
         Node { outcome: Outcome::Watching, ..Node::of(task, ptr::null_mut(), claim, case) }
     }
 
@@ -92,7 +92,7 @@ impl Node {
     ///
     /// `node` is the caller's own, and its wait is over.
     #[inline(always)]
-    pub(crate) unsafe fn outcome(node: *const Node) -> Outcome {
+    pub unsafe fn outcome(node: *const Node) -> Outcome {
         // SAFETY: by contract nobody else touches it any more. Read by address, since it was written by address.
         unsafe { (*node).outcome }
     }
@@ -102,7 +102,7 @@ impl Node {
     /// # Safety
     ///
     /// `node` is the caller's own, and its outcome is [`Outcome::Owes`]. Called once.
-    pub(crate) unsafe fn creditor(node: *const Node) -> Waiter {
+    pub unsafe fn creditor(node: *const Node) -> Waiter {
         // SAFETY: by contract; `Waiter::pair` has put it there.
         Waiter { node: unsafe { (*node).value.cast() } }
     }
@@ -110,20 +110,28 @@ impl Node {
 
 /// Nodes in order of arrival.
 #[derive(Debug)]
-pub(crate) struct Queue {
+pub struct Queue {
     first: *mut Node,
 }
 
 // SAFETY: the queue owns the links of its nodes, wherever they lie; it is used under a lock.
 unsafe impl Send for Queue {}
 
+impl Default for Queue {
+    fn default() -> Queue {
+        Queue::new()
+    }
+}
+
 impl Queue {
-    pub(crate) const fn new() -> Queue {
+    /// An empty queue.
+    pub const fn new() -> Queue {
         Queue { first: ptr::null_mut() }
     }
 
+    /// Whether no node is in it.
     #[inline(always)]
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.first.is_null()
     }
 
@@ -135,7 +143,7 @@ impl Queue {
     /// moved from or to (as the queue's direction says) until the wait is over. Its task comes to rest before
     /// the lock over this queue is let go.
     #[inline]
-    pub(crate) unsafe fn push(&mut self, node: *mut Node) {
+    pub unsafe fn push(&mut self, node: *mut Node) {
         // SAFETY: by contract; nodes in the queue are alive and linked in a ring.
         unsafe {
             let first = self.first;
@@ -158,7 +166,7 @@ impl Queue {
     /// # Safety
     ///
     /// `node` is alive and has been in no other queue.
-    pub(crate) unsafe fn remove(&mut self, node: *mut Node) -> bool {
+    pub unsafe fn remove(&mut self, node: *mut Node) -> bool {
         // SAFETY: by contract the node is in this queue or in none, and which of the two tells its `next`.
         unsafe {
             if (*node).next.is_null() {
@@ -193,7 +201,7 @@ impl Queue {
 
     /// Takes out the first whose wait may still be ended, and ends it; those before it are forgotten.
     #[inline(always)]
-    pub(crate) fn pop(&mut self) -> Option<Waiter> {
+    pub fn pop(&mut self) -> Option<Waiter> {
         while !self.first.is_null() {
             let node = self.first;
             // SAFETY: a node in the queue is alive, and stays so while we hold the lock.
@@ -208,7 +216,7 @@ impl Queue {
     }
 
     /// Whether there is one whose wait may still be ended with a value, as far as can be seen.
-    pub(crate) fn has_claimable(&self) -> bool {
+    pub fn has_claimable(&self) -> bool {
         let mut node = self.first;
         while !node.is_null() {
             // SAFETY: nodes in the queue are alive, and linked in a ring.
@@ -227,7 +235,7 @@ impl Queue {
     }
 
     /// Takes out all and ends their waits without a value.
-    pub(crate) fn end_all(&mut self, outcome: Outcome, woken: &mut Woken) {
+    pub fn end_all(&mut self, outcome: Outcome, woken: &mut Woken) {
         while let Some(waiter) = self.pop() {
             woken.push(waiter, outcome);
         }
@@ -258,7 +266,7 @@ unsafe fn win(node: *mut Node) -> bool {
 /// it returned is readied, once the lock is let go.
 #[derive(Debug)]
 #[must_use = "the task would wait for ever"]
-pub(crate) struct Waiter {
+pub struct Waiter {
     node: *mut Node,
 }
 
@@ -269,7 +277,7 @@ impl Waiter {
     ///
     /// It waits for a `T`. `*value` is valid, and no longer the caller's afterwards.
     #[inline(always)]
-    pub(crate) unsafe fn give<T>(self, value: *const T) -> Task {
+    pub unsafe fn give<T>(self, value: *const T) -> Task {
         // SAFETY: the node is alive until readied, and its place is free (`Queue::push`).
         unsafe { ptr::copy_nonoverlapping(value, (*self.node).value.cast::<T>(), 1) };
         self.end(Outcome::Moved)
@@ -281,15 +289,21 @@ impl Waiter {
     ///
     /// It offers a `T`, which is the caller's from now on.
     #[inline(always)]
-    pub(crate) unsafe fn value<T>(self) -> (*const T, Task) {
+    pub unsafe fn value<T>(self) -> (*const T, Task) {
         // SAFETY: the node is alive until readied.
         let value = unsafe { (*self.node).value.cast_const().cast::<T>() };
         (value, self.end(Outcome::Moved))
     }
 
+    /// Where the value is to be moved from, or to.
+    pub fn place(&self) -> *mut () {
+        // SAFETY: the node is alive until readied.
+        unsafe { (*self.node).value }
+    }
+
     /// Whether it is a sender that has promised a value and does not have it yet.
     #[inline(always)]
-    pub(crate) fn has_promised(&self) -> bool {
+    pub fn has_promised(&self) -> bool {
         // SAFETY: the node is alive until readied.
         unsafe { (*self.node).value.is_null() }
     }
@@ -297,7 +311,7 @@ impl Waiter {
     /// Tells a sender that has promised a value whom it owes it to. That one comes to rest before the lock over this
     /// sender's queue is let go.
     #[inline]
-    pub(crate) fn pair(self, receiver: *mut Node) -> Task {
+    pub fn pair(self, receiver: *mut Node) -> Task {
         // SAFETY: the node is alive until readied.
         unsafe { (*self.node).value = receiver.cast() };
         self.end(Outcome::Owes)
@@ -305,12 +319,12 @@ impl Waiter {
 
     /// Tells a sender that has promised a value that there is a place for it.
     #[cold]
-    pub(crate) fn reserve(self) -> Task {
+    pub fn reserve(self) -> Task {
         self.end(Outcome::HasPlace)
     }
 
     /// Has the task look again.
-    pub(crate) fn disappoint(self) -> Task {
+    pub fn disappoint(self) -> Task {
         self.end(Outcome::Changed)
     }
 
@@ -327,13 +341,20 @@ impl Waiter {
 /// Tasks whose wait has been ended without a value, linked by `next`, to be readied when the lock is let go.
 #[derive(Debug)]
 #[must_use = "the tasks would wait for ever"]
-pub(crate) struct Woken {
+pub struct Woken {
     first: *mut Node,
     last: *mut Node,
 }
 
+impl Default for Woken {
+    fn default() -> Woken {
+        Woken::new()
+    }
+}
+
 impl Woken {
-    pub(crate) const fn new() -> Woken {
+    /// Nobody.
+    pub const fn new() -> Woken {
         Woken { first: ptr::null_mut(), last: ptr::null_mut() }
     }
 
@@ -353,7 +374,7 @@ impl Woken {
     }
 
     /// Readies all, in order of arrival. The channel's lock is not held.
-    pub(crate) fn ready(self) {
+    pub fn ready(self) {
         let mut node = self.first;
         while !node.is_null() {
             // SAFETY: the node is alive until readied; what we need of it is read before. Null: in no queue any more.

@@ -218,7 +218,7 @@ fn context_8_cause_race() {
                 loop {
                     if theirs.err().is_some() {
                         assert!(is_done(&theirs), "closed before there is an error");
-                        assert!(theirs.is_canceled());
+                        assert!(theirs.is_cancelled());
                         assert_eq!(theirs.cause().unwrap().to_string(), "E");
                         return;
                     }

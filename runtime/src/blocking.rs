@@ -1,6 +1,9 @@
 //! Announced blocking calls.
 
+use gander_arch::Context;
+
 use crate::g::reason::WaitReason;
+use crate::inspect::trace;
 use crate::m;
 use crate::preempt::rescue;
 use crate::sched::idle;
@@ -37,7 +40,11 @@ pub fn blocking<R>(f: impl FnOnce() -> R) -> R {
     let Some(m) = m::current() else { return f() };
     m.enter();
     // SAFETY: the running goroutine is alive.
-    unsafe { (*m::current_g()).set_blocking() };
+    let g = unsafe { &*m::current_g() };
+    g.set_blocking(Context::here());
+    if m.p().attend.is_traced() {
+        trace::blocked(m.p(), g);
+    }
     idle::release(m);
     m.seat.announce();
     rescue::announced();

@@ -147,7 +147,24 @@ impl Builder {
     #[track_caller]
     pub fn go(self, f: impl FnOnce() + Send + 'static) -> Result<(), SpawnError> {
         let (name, stack_size) = self.of_goroutine()?;
-        detached(f, name, stack_size, Location::caller())
+        detached(f, (), name, stack_size, Location::caller())
+    }
+
+    /// [`go`](Builder::go), where `keep` is dropped when the goroutine has ended, however it ended: later than all that
+    /// `f` owns, and after an unhandled panic has been reported.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be made; nothing that runs is hurt.
+    #[doc(hidden)]
+    #[track_caller]
+    pub fn go_keeping(
+        self,
+        keep: impl Send + 'static,
+        f: impl FnOnce() + Send + 'static,
+    ) -> Result<(), SpawnError> {
+        let (name, stack_size) = self.of_goroutine()?;
+        detached(f, keep, name, stack_size, Location::caller())
     }
 
     /// Spawns a goroutine that may borrow what outlives the scope.
@@ -336,7 +353,7 @@ where
             f.expect("started once")();
         }
     };
-    match detached(run(slot.clone()), None, None, spawned_at) {
+    match detached(run(slot.clone()), (), None, None, spawned_at) {
         Err(SpawnError::NotRunning) => std::thread::Builder::new().spawn(run(slot.clone())).is_ok(),
         answer => answer.is_ok(),
     }

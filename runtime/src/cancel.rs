@@ -60,7 +60,7 @@ pub trait Cancel {
     fn error(&self) -> Self::Error;
 
     /// Whether waits are to end.
-    fn is_canceled(&self) -> bool {
+    fn is_cancelled(&self) -> bool {
         self.signal().is_some_and(Signal::is_fired)
     }
 }
@@ -210,7 +210,7 @@ impl Signal {
         }
         let claim = Claim::new();
         // SAFETY: only the signal knows the claim.
-        unsafe { wait_cancellable(reason, u64::MAX, Some(self), &claim, || {}) };
+        unsafe { wait_cancellable(reason, u64::MAX, self, &claim, || {}) };
     }
 
     /// Waits until it fires (true), or until `deadline` on the clock of [`now`](crate::timer::now).
@@ -224,7 +224,7 @@ impl Signal {
         }
         let claim = Claim::new();
         // SAFETY: only the signal and the clock know the claim.
-        unsafe { wait_cancellable(reason, deadline, Some(self), &claim, || {}) == Claim::CANCELLED }
+        unsafe { wait_cancellable(reason, deadline, self, &claim, || {}) == Claim::CANCELLED }
     }
 }
 
@@ -303,14 +303,14 @@ impl Waiters {
 ///
 /// As [`wait_until`](crate::wait_until); nobody can win `claim` before `release` has been called, and locks held now
 /// come before a timer heap's in the order of locks.
-pub unsafe fn wait_cancellable(
+pub unsafe fn wait_cancellable<'a>(
     reason: WaitReason,
     deadline: u64,
-    signal: Option<&Signal>,
+    signal: impl Into<Option<&'a Signal>>,
     claim: &Claim,
     release: impl FnOnce(),
 ) -> usize {
-    let Some(signal) = signal else {
+    let Some(signal) = signal.into() else {
         // SAFETY: by contract.
         return unsafe { wait_until(reason, deadline, claim, release) };
     };

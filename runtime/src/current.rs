@@ -6,11 +6,12 @@ use crate::g::handle::Goroutine;
 use crate::g::reason::WaitReason;
 use crate::m;
 use crate::park::{Claim, Task, pause, wait_if, wait_until};
-use crate::sched::{self, inject};
+use crate::sched::{self, SPIN, inject};
 use crate::switch::AfterSwitch;
 use crate::timer::deadline_after;
 use crate::token::Token;
 
+use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
 
 /// The calling goroutine's handle, or none on an ordinary thread.
@@ -49,7 +50,7 @@ pub fn yield_now() {
     };
     m.enter();
     let p = m.p();
-    let alone = !p.has_work() && inject::len() == 0 && !p.attend.load(Ordering::Relaxed);
+    let alone = !p.has_work() && inject::len() == 0 && !p.attend.any();
     if alone && !p.tick.load(Ordering::Relaxed).wrapping_add(1).is_multiple_of(sched::FAIRNESS) {
         // Count the turn all the same: timers are looked at every so many.
         p.tick.store(p.tick.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
@@ -186,4 +187,45 @@ pub fn set_procs(count: usize) -> usize {
     let before = procs();
     sched::procs::set(count, true);
     before
+}
+
+/// What is around a task that finds a lock taken: what it may do before it waits. A hint, for locks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Surroundings {
+    /// Goroutines wait for this processor: not the time to look on.
+    Ready,
+    /// Nothing could run here meanwhile, and others run elsewhere: who has the lock, perhaps.
+    Busy,
+    /// Nothing changes while it looks on.
+    Still,
+}
+
+/// What is around the calling task.
+pub fn surroundings() -> Surroundings {
+    let Some(m) = m::current() else {
+        // An ordinary thread: whether it is alone on the machine.
+        static IS_ALONE: LazyLock<bool> =
+            LazyLock::new(|| std::thread::available_parallelism().is_ok_and(|count| count.get() == 1));
+        return if *IS_ALONE { Surroundings::Still } else { Surroundings::Busy };
+    };
+    m.enter();
+    let has_work = m.p().has_work();
+    m.leave();
+    if has_work {
+        Surroundings::Ready
+    } else if procs() > SPIN.idle() as usize + SPIN.searching() as usize + 1 {
+        Surroundings::Busy
+    } else {
+        Surroundings::Still
+    }
+}
+
+/// The number of the processor the calling goroutine runs on, which may be another at once; none on an ordinary
+/// thread. For what is kept once for each; a hint.
+pub fn proc_index() -> Option<usize> {
+    let m = m::current()?;
+    m.enter();
+    let index = m.p().index;
+    m.leave();
+    Some(index)
 }

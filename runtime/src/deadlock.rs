@@ -13,14 +13,12 @@
 //!
 //! sysmon suspects it when everybody has rested for a moment; the janitor makes sure.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 
 use crate::fatal;
 use crate::futex::nap;
-use crate::inspect::{GoroutineInfo, GoroutineState, for_each_goroutine, goroutines};
-use crate::leak::Described;
+use crate::inspect::{GoroutineState, for_each_goroutine, quit};
 use crate::sched::{SPIN, inject, janitor, procs};
 use crate::timer::call;
 use crate::{entry, m};
@@ -90,7 +88,8 @@ pub(crate) fn check() {
     }
     // Once more, after the look at the threads: one of them may have readied somebody and ended.
     if Asleep::look().as_ref() == Some(&before) {
-        fatal::exit(&report(&goroutines()));
+        let all = quit::all();
+        fatal::exit(format!("fatal error: all goroutines are asleep - deadlock!\n\n{all}").trim_end());
     }
 }
 
@@ -146,13 +145,4 @@ fn has_only_own_threads(entries: usize) -> bool {
         others += usize::from(!is_ours);
     }
     others == entries
-}
-
-fn report(goroutines: &[GoroutineInfo]) -> String {
-    let mut text = String::from("fatal error: all goroutines are asleep - deadlock!\n");
-    for goroutine in goroutines {
-        let _ = write!(text, "\n{}", Described(goroutine));
-    }
-    text.truncate(text.trim_end().len());
-    text
 }

@@ -88,9 +88,10 @@ fn report(g: &G, limit: usize) -> ! {
     let at = g.spawned_at;
     let _ = writeln!(
         line,
-        " [running]: stack exceeds its limit of {} KiB\ncreated at {}:{}:{}\nto raise the limit: \
+        " [running]: stack exceeds its limit of {} KiB\ncreated {}at {}:{}:{}\nto raise the limit: \
          gander::Builder::new().stack_size(bytes), up to 1 GiB; for a deep recursion: gander::stack::maybe_grow\n",
         limit >> 10,
+        Parent(g.parent.get()),
         at.file(),
         at.line(),
         at.column()
@@ -104,6 +105,15 @@ fn report(g: &G, limit: usize) -> ! {
     }
     print_backtrace();
     fatal::now()
+}
+
+/// Who spawned it, if a goroutine did.
+struct Parent(u64);
+
+impl std::fmt::Display for Parent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.0 == 0 { Ok(()) } else { write!(f, "by goroutine {} ", self.0) }
+    }
 }
 
 /// The frames of the overflow: the first and the last of them.

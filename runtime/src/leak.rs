@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::inspect::quit::Brief;
 use crate::inspect::{GoroutineInfo, for_each_goroutine};
 use crate::m;
 use crate::timer::{deadline_after, now};
@@ -112,7 +113,7 @@ impl Check {
         if !left.is_empty() {
             let mut text = format!("goroutines are left: {}\n", left.len());
             for goroutine in &left {
-                let _ = write!(text, "\n{}", Described(goroutine));
+                let _ = writeln!(text, "\n{}", Brief(goroutine));
             }
             panic!("{}", text.trim_end());
         }
@@ -167,19 +168,5 @@ impl Default for Check {
 impl std::fmt::Debug for Check {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Check").field("patience", &self.patience).finish_non_exhaustive()
-    }
-}
-
-/// A goroutine in a report.
-pub(crate) struct Described<'a>(pub(crate) &'a GoroutineInfo);
-
-impl std::fmt::Display for Described<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let goroutine = self.0;
-        write!(f, "goroutine {}", goroutine.id)?;
-        if let Some(name) = &goroutine.name {
-            write!(f, " \"{name}\"")?;
-        }
-        writeln!(f, " [{}]:\ncreated at {}", goroutine.state, goroutine.spawned_at)
     }
 }

@@ -46,7 +46,8 @@ pub use blocking::blocking;
 pub use builder::{Builder, go, go_surely, run, spawn};
 pub use cancel::{Cancel, Signal, wait_cancellable};
 pub use current::{
-    current, lock_os_thread, park, park_timeout, procs, set_procs, sleep, try_current, unlock_os_thread, yield_now,
+    Surroundings, current, lock_os_thread, park, park_timeout, proc_index, procs, set_procs, sleep, surroundings,
+    try_current, unlock_os_thread, yield_now,
 };
 pub use entry::{exit, is_exit, is_goroutine, num_goroutines};
 pub use error::{SpawnError, StartError};

@@ -5,7 +5,8 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::g::handle::Goroutine;
+use crate::g::handle::{Goroutine, GoroutineId};
+use crate::inspect::quit;
 use crate::m;
 
 /// A panic that ended a goroutine spawned without a handle.
@@ -13,6 +14,7 @@ use crate::m;
 pub struct UnhandledPanic<'a> {
     goroutine: &'a Goroutine,
     spawned_at: &'static Location<'static>,
+    parent: Option<GoroutineId>,
     payload: &'a (dyn Any + Send),
 }
 
@@ -25,6 +27,11 @@ impl UnhandledPanic<'_> {
     /// Where it was spawned.
     pub fn spawned_at(&self) -> &'static Location<'static> {
         self.spawned_at
+    }
+
+    /// The goroutine that spawned it; none: an ordinary thread did.
+    pub fn parent(&self) -> Option<GoroutineId> {
+        self.parent
     }
 
     /// What it panicked with.
@@ -42,7 +49,11 @@ impl fmt::Display for UnhandledPanic<'_> {
         if let Some(name) = self.goroutine.name() {
             write!(f, " \"{name}\"")?;
         }
-        write!(f, " [running]:\ncreated at {}", self.spawned_at)
+        f.write_str(" [running]:\ncreated ")?;
+        if let Some(parent) = self.parent {
+            write!(f, "by goroutine {parent} ")?;
+        }
+        write!(f, "at {}", self.spawned_at)
     }
 }
 
@@ -66,21 +77,27 @@ pub fn take_unhandled_panic_hook() {
 pub(crate) fn unhandled(payload: Box<dyn Any + Send>) {
     // SAFETY: the running goroutine is alive.
     let g = unsafe { &*m::current_g() };
-    let panic = UnhandledPanic { goroutine: g.ident().handle(), spawned_at: g.spawned_at, payload: &*payload };
+    let panic = UnhandledPanic {
+        goroutine: g.ident().handle(),
+        spawned_at: g.spawned_at,
+        parent: GoroutineId::of_bits(g.parent.get()),
+        payload: &*payload,
+    };
     let hook = HOOK.read().unwrap_or_else(PoisonError::into_inner).clone();
     match hook {
         Some(hook) => {
             let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| hook(&panic)));
             if outcome.is_err() {
-                crate::fatal::exit(&format!("{panic}\n\nand the hook for unhandled panics panicked"));
+                let others = quit::others();
+                crate::fatal::exit(&format!("{panic}\n\nand the hook for unhandled panics panicked{others}"));
             }
         }
-        None => crate::fatal::exit(&panic.to_string()),
+        None => crate::fatal::exit(&format!("{panic}{}", quit::others())),
     }
     crate::entry::drop_quietly(payload);
 }
 
 /// Ends the process for a panic of the main goroutine, if there was one.
 pub(crate) fn main_panicked() -> ! {
-    crate::fatal::exit("panic in the main goroutine")
+    crate::fatal::exit(&format!("panic in the main goroutine{}", quit::others()))
 }

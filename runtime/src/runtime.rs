@@ -9,7 +9,7 @@ use gander_tls::{Model, ThreadPointer};
 
 use crate::error::{SpawnError, StartError};
 use crate::g::{G, State};
-use crate::inspect::schedtrace;
+use crate::inspect::{quit, schedtrace};
 use crate::sched::{janitor, procs, sysmon};
 use crate::switch::{Locals, set_locals};
 use crate::{asym, fault, m, preempt};
@@ -100,6 +100,7 @@ pub(crate) fn start(settings: &Settings) -> Result<(), StartError> {
     });
     asym::init();
     fault::install().map_err(StartError::Thread)?;
+    quit::install().map_err(StartError::Thread)?;
     let slice = settings.slice_nanos.unwrap_or(preempt::DEFAULT_SLICE_NANOS);
     if slice != 0 {
         let signal = settings.signal.unwrap_or(preempt::signal::DEFAULT);

@@ -31,14 +31,16 @@ pub(crate) trait Body {
 }
 
 /// A goroutine without a handle.
-struct Detached<F> {
+struct Detached<F, K> {
     ident: Ident,
     /// Taken when it runs.
     f: Option<F>,
+    /// Dropped with the body, when all is over.
+    _keep: K,
 }
 
-impl<F: FnOnce()> Body for Detached<F> {
-    const MOVED: usize = weight::<F>();
+impl<F: FnOnce(), K> Body for Detached<F, K> {
+    const MOVED: usize = weight::<F>() + weight::<K>();
 
     fn ident(&mut self) -> &mut Ident {
         &mut self.ident
@@ -241,16 +243,18 @@ pub(crate) fn put_stack(stack: Stack) {
     }
 }
 
-/// Spawns without a handle.
-pub(crate) fn detached<F: FnOnce() + Send + 'static>(
+/// Spawns without a handle. `keep` is dropped when the goroutine has ended, however it ended: after a panic has been
+/// reported and the hook for it has returned.
+pub(crate) fn detached<F: FnOnce() + Send + 'static, K: Send + 'static>(
     f: F,
+    keep: K,
     name: Option<Arc<str>>,
     stack_size: Option<usize>,
     spawned_at: &'static Location<'static>,
 ) -> Result<(), SpawnError> {
     let config = runtime::running()?;
-    let class = class_for::<Detached<F>>(config, stack_size)?;
-    let body = Detached { ident: Ident::new(name), f: Some(f) };
+    let class = class_for::<Detached<F, K>>(config, stack_size)?;
+    let body = Detached { ident: Ident::new(name), f: Some(f), _keep: keep };
     // SAFETY: 'static.
     unsafe { launch(body, class, config, spawned_at, |_| {}) }
 }
@@ -258,7 +262,7 @@ pub(crate) fn detached<F: FnOnce() + Send + 'static>(
 /// Spawns one of the runtime's own, which the program does not see. It never ends.
 pub(crate) fn hidden(f: fn(), name: &str, spawned_at: &'static Location<'static>) -> Result<(), SpawnError> {
     sched::STATS.hidden.fetch_add(1, Ordering::Relaxed);
-    detached(f, Some(Arc::from(name)), None, spawned_at).inspect_err(|_| {
+    detached(f, (), Some(Arc::from(name)), None, spawned_at).inspect_err(|_| {
         sched::STATS.hidden.fetch_sub(1, Ordering::Relaxed);
     })
 }

@@ -63,6 +63,17 @@ pub(crate) fn set_locals(locals: Locals) {
 #[inline(always)]
 pub(crate) unsafe fn switch(m: &M, from: &G, to: &G, after: AfterSwitch) -> &'static M {
     m.after.set(after);
+    // SAFETY: by contract.
+    unsafe { switch_with_message(m, from, to) }
+}
+
+/// [`switch`] where the message lies in `m.after` already.
+///
+/// # Safety
+///
+/// As [`switch`].
+#[inline(always)]
+pub(crate) unsafe fn switch_with_message(m: &M, from: &G, to: &G) -> &'static M {
     to.m.set(m);
     let (save, target, message) = (from.context.get(), to.context.get(), std::ptr::from_ref(m) as usize);
     // SAFETY: [one-runner] `to` was handed to us at rest, so its context is a finished save (or a fresh stack)

@@ -5,6 +5,8 @@
 #![allow(dead_code, reason = "no binary uses all of it")]
 #![allow(unsafe_code, reason = "the promise of shared mode, and system calls")]
 
+pub(crate) mod cases;
+
 use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};

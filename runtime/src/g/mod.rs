@@ -183,8 +183,10 @@ impl G {
         self.set_state(State::Waiting);
     }
 
-    /// It is in a blocking call from now on.
-    pub(crate) fn set_blocking(&self) {
+    /// It is in a blocking call from now on, made at `here`.
+    pub(crate) fn set_blocking(&self, here: Context) {
+        // SAFETY: [one-runner] it runs, so its context is nobody's until it is left.
+        unsafe { *self.context.get() = here };
         self.since.store(clock::coarse(), Ordering::Relaxed);
         self.set_reason(WaitReason::Blocking);
     }

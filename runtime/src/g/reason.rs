@@ -43,8 +43,24 @@ reasons! {
     ChanSend = "chan send",
     /// In a `select!`.
     Select = "select",
-    /// For a lock.
-    Lock = "mutex lock",
+    /// For a mutex.
+    MutexLock = "sync.Mutex.Lock",
+    /// For a read-write lock, to read.
+    RwLockRead = "sync.RWMutex.RLock",
+    /// For a read-write lock, to write.
+    RwLockWrite = "sync.RWMutex.Lock",
+    /// For a condition.
+    CondWait = "sync.Cond.Wait",
+    /// For the counter of a wait group.
+    WaitGroupWait = "sync.WaitGroup.Wait",
+    /// For permits of a semaphore.
+    Semaphore = "semacquire",
+    /// For an initialisation that another task runs.
+    OnceWait = "sync.Once.Do",
+    /// At a barrier, for the others.
+    BarrierWait = "barrier wait",
+    /// For a notification.
+    NotifyWait = "notify wait",
     /// For a signal: a context's end, a group's last member.
     Signal = "signal",
     /// For a call that the clock makes: only the goroutine that makes them.
@@ -65,7 +81,15 @@ impl WaitReason {
                 | WaitReason::ChanReceive
                 | WaitReason::ChanSend
                 | WaitReason::Select
-                | WaitReason::Lock
+                | WaitReason::MutexLock
+                | WaitReason::RwLockRead
+                | WaitReason::RwLockWrite
+                | WaitReason::CondWait
+                | WaitReason::WaitGroupWait
+                | WaitReason::Semaphore
+                | WaitReason::OnceWait
+                | WaitReason::BarrierWait
+                | WaitReason::NotifyWait
                 | WaitReason::Signal
         )
     }

@@ -4,6 +4,9 @@
 //! |---|---|
 //! | `registry.rs` | which goroutines are there, and what are they doing |
 //! | `clock.rs` | since when |
+//! | `look.rs` | what is on their stacks |
+//! | `quit.rs` | what is printed when the process must end |
+//! | `trace.rs`, `ring.rs` | what happened, and when |
 //! | `stats.rs` | how much of everything |
 //! | `schedtrace.rs` | the same, a line at a time |
 //!
@@ -11,9 +14,21 @@
 //! spawning, switching and ending a goroutine cost what they cost without it.
 
 pub(crate) mod clock;
+pub(crate) mod look;
+pub(crate) mod quit;
 mod registry;
+pub(crate) mod ring;
 pub(crate) mod schedtrace;
 mod stats;
+pub mod trace;
 
+pub use look::{Frozen, for_each_stack};
+pub use quit::{Detail, set_reporter};
 pub use registry::{GoroutineInfo, GoroutineState, for_each_goroutine, goroutines};
+/// Where this crate's source lies, and that of the switch, as debugging information has it.
+#[doc(hidden)]
+pub fn sources() -> [&'static str; 2] {
+    [file!().strip_suffix("inspect/mod.rs").unwrap_or("gander-runtime/src/"), gander_arch::FILE]
+}
+
 pub use stats::{GoroutineCounts, ProcStats, Stats, ThreadCounts, stats};

@@ -97,7 +97,7 @@ pub struct GoroutineInfo {
 pub fn for_each_goroutine(mut f: impl FnMut(&GoroutineInfo)) {
     let time = now();
     for place in gander_stack::in_use() {
-        if let Some(info) = read(&place, time) {
+        if let Some((_, info)) = read(&place, time) {
             f(&info);
         }
     }
@@ -124,7 +124,7 @@ pub fn goroutines() -> Vec<GoroutineInfo> {
 }
 
 /// The goroutine on a stack, if there is one.
-fn read(place: &Place, time: u64) -> Option<GoroutineInfo> {
+pub(super) fn read(place: &Place, time: u64) -> Option<(*const G, GoroutineInfo)> {
     let g = header_on(place)?;
     let state = state(g, Ordering::Acquire)?;
     // SAFETY: the header is in a stack's memory, which is mapped for ever. Another thread may write it meanwhile: the
@@ -147,12 +147,11 @@ fn read(place: &Place, time: u64) -> Option<GoroutineInfo> {
     let name = copy_name(place, name);
     // SAFETY: null or an M; Ms are never freed.
     let blocked = unsafe { m.as_ref() }.is_some_and(|m| m.seat.is_detached());
-    fence(Ordering::Acquire);
-    // SAFETY: as above.
-    if self::state(g, Ordering::Relaxed).is_none() || unsafe { g_word(&raw const (*g).id) } != id {
+    let id = GoroutineId::of_bits(id)?;
+    if !is_still(g, id) {
         return None;
     }
-    if id == crate::timer::call::ringer_id() {
+    if id.as_u64() == crate::timer::call::ringer_id() {
         // The runtime's own.
         return None;
     }
@@ -167,8 +166,8 @@ fn read(place: &Place, time: u64) -> Option<GoroutineInfo> {
     };
     let waits = matches!(state, GoroutineState::Waiting(_) | GoroutineState::BlockingCall);
     let rests = matches!(state, GoroutineState::Waiting(_) | GoroutineState::Runnable);
-    Some(GoroutineInfo {
-        id: GoroutineId::of_bits(id)?,
+    let info = GoroutineInfo {
+        id,
         name,
         state,
         waited: waits.then(|| clock::since(since, time)),
@@ -178,7 +177,26 @@ fn read(place: &Place, time: u64) -> Option<GoroutineInfo> {
         stack_size: place.top - place.limit,
         // On a segment that `grow` gave it, it is elsewhere.
         stack_used: (rests && (place.limit..place.top).contains(&sp)).then(|| place.top - sp),
-    })
+    };
+    Some((g, info))
+}
+
+/// Whether the goroutine with that id still lies at `g`; what was read before the call was its own then.
+pub(super) fn is_still(g: *const G, id: GoroutineId) -> bool {
+    fence(Ordering::Acquire);
+    // SAFETY: `g` is a header's place: see `read`.
+    state(g, Ordering::Relaxed).is_some() && unsafe { g_word(&raw const (*g).id) } == id.as_u64()
+}
+
+/// The context it left behind, and the M that runs it or ran it last; whatever lies there.
+pub(super) fn context(g: *const G) -> ([usize; 3], *const M) {
+    // SAFETY: `g` is a header's place: see `read`.
+    unsafe {
+        let context = UnsafeCell::raw_get(&raw const (*g).context).cast_const();
+        let context = context.read_volatile();
+        let m = (&raw const (*g).m).cast::<*const M>().read_volatile();
+        ([context.pc, context.sp, context.frame_pointer()], m)
+    }
 }
 
 /// The state of whoever is there; none: nobody is.

@@ -32,9 +32,13 @@ pub struct Stats {
     pub switches: u64,
     /// How often a processor took goroutines from another's queue.
     pub steals: u64,
-    /// How often a goroutine's processor was taken from it because its time was over.
+    /// How often a goroutine's processor was taken from it while it computed.
     pub preemptions: u64,
-    /// How often that could not be done for want of a thread.
+    /// How many of them were for a goroutine that had just been readied, before the end of a slice.
+    pub preemptions_for_wake_ups: u64,
+    /// Signals sent for preemption. Most that are in vain find the goroutine at a pause of its own.
+    pub preemption_signals: u64,
+    /// How often a goroutine without a thread of its own was passed over for want of one.
     pub preemptions_failed: u64,
     /// How often a processor was taken from a thread that slept in a system call nobody announced.
     pub rescues: u64,
@@ -141,6 +145,8 @@ pub(super) fn counters() -> Stats {
         switches: sum(|p| p.switches),
         steals: sum(|p| p.steals),
         preemptions: preempt::COUNT.load(Ordering::Relaxed),
+        preemptions_for_wake_ups: preempt::WAKE_UPS.load(Ordering::Relaxed),
+        preemption_signals: preempt::signal::SENT.load(Ordering::Relaxed),
         preemptions_failed: preempt::NO_THREAD.load(Ordering::Relaxed),
         rescues: rescue::COUNT.load(Ordering::Relaxed),
         timers: procs.iter().map(|p| p.timers).sum(),

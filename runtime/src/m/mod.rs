@@ -6,7 +6,7 @@ mod worker;
 
 use std::cell::Cell;
 use std::ptr;
-use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 use crate::futex::Event;
 use crate::g::G;
@@ -28,6 +28,9 @@ pub(crate) struct M {
     pub(crate) request: Request,
     /// Its goroutine blocks without a P, in a list of [`rescue`](preempt::rescue)'s.
     pub(crate) away: preempt::rescue::Away,
+    /// Where the preemption signal interrupted its goroutine, while it is in the handler: pc, sp, frame pointer, link
+    /// register. For observers.
+    pub(crate) interrupted: [AtomicUsize; 4],
     /// The kernel's id of its thread.
     pub(crate) tid: AtomicI32,
     /// Its scheduler's context, on the thread's own stack.
@@ -74,6 +77,7 @@ impl M {
             seat: Seat::new(),
             request: Request::new(),
             away: preempt::rescue::Away::new(),
+            interrupted: [const { AtomicUsize::new(0) }; 4],
             // SAFETY: asks for a number.
             tid: AtomicI32::new(unsafe { libc::gettid() }),
             g0: G::scheduler(),

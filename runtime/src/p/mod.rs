@@ -1,5 +1,6 @@
 //! P: the right to run goroutines, and what its holder keeps at hand.
 
+pub(crate) mod attend;
 pub(crate) mod ring;
 
 use std::cell::{Cell, UnsafeCell};
@@ -9,8 +10,10 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use gander_stack::Cache;
 
 use crate::g::G;
+use crate::inspect::ring::Ring as Record;
 use crate::m::M;
 use crate::timer::{Timers, now};
+use attend::Attend;
 use ring::Ring;
 
 /// The ring's slots, as Go's.
@@ -21,14 +24,18 @@ pub(crate) const RING: usize = 256;
 /// *Private* fields are touched by the holder in the runtime, or by a thief that has seized the holder's M.
 #[repr(align(128))]
 pub(crate) struct P {
+    /// Its place in the table of Ps.
+    pub(crate) index: usize,
     /// The goroutine to run next, made ready by the one that runs: it finds its data warm. Private; an atomic so
     /// that others may look.
     next: AtomicPtr<G>,
     pub(crate) ring: Ring<G, RING>,
     /// Counts goroutines started or continued. Private.
     pub(crate) tick: AtomicU32,
-    /// A timer of this P is due: look at the next switch. Set by sysmon.
-    pub(crate) attend: AtomicBool,
+    /// What to look at with the next switch.
+    pub(crate) attend: Attend,
+    /// Where its events are recorded, if they ever were. Written by its holder.
+    pub(crate) trace: AtomicPtr<Record>,
     /// Counts slices begun: a goroutine from the next slot goes on with the slice of the one that readied it. Private.
     pub(crate) turn: AtomicU32,
     /// When a turn began after a preemption, and which.
@@ -79,12 +86,14 @@ unsafe impl Sync for P {}
 unsafe impl Send for P {}
 
 impl P {
-    pub(crate) fn new() -> P {
+    pub(crate) fn new(index: usize) -> P {
         P {
+            index,
             next: AtomicPtr::new(ptr::null_mut()),
             ring: Ring::new(),
             tick: AtomicU32::new(0),
-            attend: AtomicBool::new(false),
+            attend: Attend::new(),
+            trace: AtomicPtr::new(ptr::null_mut()),
             turn: AtomicU32::new(0),
             began: (AtomicU64::new(0), AtomicU32::new(0)),
             ripe: AtomicBool::new(false),

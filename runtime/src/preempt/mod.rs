@@ -39,6 +39,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::g::{G, State};
+use crate::inspect::trace;
 use crate::m::{self, M};
 use crate::p::P;
 use crate::sched::{idle, inject, janitor, procs};
@@ -53,10 +54,6 @@ pub(crate) const DEFAULT_SLICE_NANOS: u64 = 10_000_000;
 
 /// The shortest slice: below this the machine does little else than preempt.
 pub(crate) const SHORTEST_SLICE_NANOS: u64 = 100_000;
-
-/// Every so many slices that end, those that were preempted before are served first: however many are readied or
-/// spawned, who has begun is to end.
-const PREEMPTED_FIRST: u32 = 4;
 
 /// Preemptions since the start; those of them for somebody who was readied; and those that did not happen because there
 /// was no thread for the next goroutine.
@@ -94,6 +91,9 @@ pub(crate) unsafe fn give_way(m: &'static M, g: &G, cause: Cause) {
         WAKE_UPS.fetch_add(1, Ordering::Relaxed);
         p.kicks.store(p.kicks.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     }
+    if p.attend.is_traced() {
+        trace::preempted(p, g);
+    }
     sleep_bound(m, g, || {
         // From here on another worker may find g and hand us its P: that waits in `handed` until we sleep.
         inject::put_preempted(g);
@@ -112,6 +112,9 @@ pub(crate) unsafe fn step_aside(m: &'static M) {
     // SAFETY: in the runtime with our P.
     let Some(heir) = (unsafe { find_heir_of_running(m.p(), Cause::Slice) }) else { return };
     rescue::COUNT.fetch_add(1, Ordering::Relaxed);
+    if trace::is_on() {
+        trace::rescued(m.p());
+    }
     heir.inherit(idle::let_go(m));
     m.seat.announce();
     rescue::watch(m);
@@ -134,6 +137,9 @@ fn sleep_bound(m: &M, g: &G, queue: impl FnOnce()) {
     m.request.forget();
     let p = m.p();
     p.begin_turn();
+    if p.attend.is_traced() {
+        trace::ran(p, g);
+    }
     // Others look at the tick to see whether anything moves here.
     p.tick.store(p.tick.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
 }
@@ -169,10 +175,15 @@ unsafe fn find_heir_of_running(p: &'static P, cause: Cause) -> Option<Heir> {
     }
     // The heir may be in the middle of user code and not come to the scheduler: what a timer readies is found here.
     procs::run_due_timers();
-    p.attend.store(false, Ordering::Relaxed);
+    p.attend.clear_due();
     let first = match cause {
-        Cause::Slice if p.turn.load(Ordering::Relaxed).is_multiple_of(PREEMPTED_FIRST) => inject::take_preempted(),
-        Cause::Slice => None,
+        // The ring, which comes next, is not to be the only one that is served: who has begun is to end, and who was
+        // readied outside has waited as long.
+        Cause::Slice => match p.turn.load(Ordering::Relaxed) % 4 {
+            0 => inject::take_preempted(),
+            2 => inject::take_woken(),
+            _ => None,
+        },
         // Whoever was readied, here or elsewhere, comes before those who wait for their first slice.
         Cause::WakeUp => {
             let next = p.take_next();

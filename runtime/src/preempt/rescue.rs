@@ -8,6 +8,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicPtr, AtomicU64, Ordering};
 
 use super::{Cause, Heir, signal};
+use crate::inspect::trace;
 use crate::m::{self, M};
 use crate::p::P;
 use crate::sched::{SPIN, idle, inject, janitor, sysmon};
@@ -53,6 +54,11 @@ pub(crate) fn sleeps(tid: libc::pid_t) -> bool {
     matches!(state, Some(b'S' | b'D'))
 }
 
+/// Whether the kernel runs the thread now: its clock moves between two looks.
+pub(crate) fn runs(tid: libc::pid_t) -> bool {
+    cpu_nanos(tid) != cpu_nanos(tid)
+}
+
 /// Whether a signal would find the thread in user code, as far as can be told: `cpu` is what it had used a moment ago.
 pub(crate) fn computes(tid: libc::pid_t, cpu: u64) -> bool {
     // A clock that moves between two looks says that the thread runs now. One that does not: the kernel runs somebody
@@ -83,6 +89,9 @@ pub(crate) fn rescue(m: &'static M, p: &'static P) -> bool {
     }
     p.m.store(ptr::null_mut(), Ordering::Relaxed);
     COUNT.fetch_add(1, Ordering::Relaxed);
+    if trace::is_on() {
+        trace::rescued(p);
+    }
     heir.inherit(p);
     watch(m);
     true
@@ -92,13 +101,16 @@ pub(crate) fn rescue(m: &'static M, p: &'static P) -> bool {
 /// turn, bound to this thread.
 pub(crate) fn reacquire(m: &'static M) {
     AWAY.fetch_sub(1, Ordering::Relaxed);
-    if idle::take_any(m) {
-        m.p().begin_turn();
-        return;
-    }
     let g = m::current_g();
     // SAFETY: the running G is alive.
     let g = unsafe { &*g };
+    if idle::take_any(m) {
+        m.p().begin_turn();
+        if m.p().attend.is_traced() {
+            trace::ran(m.p(), g);
+        }
+        return;
+    }
     super::sleep_bound(m, g, || {
         inject::put_returning(g);
         if SPIN.submitted() {

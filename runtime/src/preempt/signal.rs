@@ -10,6 +10,7 @@ use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
 use super::{Cause, give_way, step_aside};
+use crate::inspect::look;
 use crate::m::{self, M};
 
 /// Signals sent since the start.
@@ -120,6 +121,32 @@ pub(crate) fn let_in() {
     }
 }
 
+/// Sends `m` the signal as a question of [`look`]; false if there is no signal, or its thread is gone.
+pub(crate) fn send_question(m: &M, number: u32) -> bool {
+    /// The start of the kernel's `siginfo_t` for `SI_QUEUE`.
+    #[repr(C)]
+    struct Info {
+        signal: libc::c_int,
+        errno: libc::c_int,
+        code: libc::c_int,
+        pad: libc::c_int,
+        pid: libc::pid_t,
+        uid: libc::uid_t,
+        value: usize,
+        rest: [u64; 12],
+    }
+    const _: () = assert!(size_of::<Info>() == size_of::<libc::siginfo_t>());
+    let Some(signal) = self::number() else { return false };
+    let pid = PROCESS.load(Ordering::Relaxed);
+    // SAFETY: asks for a number.
+    let uid = unsafe { libc::getuid() };
+    let value = number as usize;
+    let info = Info { signal, errno: 0, code: libc::SI_QUEUE, pad: 0, pid, uid, value, rest: [0; 12] };
+    let tid = m.tid.load(Ordering::Relaxed);
+    // SAFETY: sends a signal to a thread of this process; if the thread is gone nothing happens.
+    unsafe { libc::syscall(libc::SYS_rt_tgsigqueueinfo, pid, tid, signal, &info) == 0 }
+}
+
 /// Asks `m` to give up its P if it is still in `turn`.
 pub(crate) fn send(m: &M, turn: u32, cause: Cause) {
     let Some(signal) = number() else { return };
@@ -135,6 +162,9 @@ pub(crate) fn send(m: &M, turn: u32, cause: Cause) {
 extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: the kernel passes valid pointers.
     unsafe {
+        if look::answer(info, context.cast()) {
+            return;
+        }
         if (*info).si_code != libc::SI_TKILL || (*info).si_pid() != PROCESS.load(Ordering::Relaxed) {
             return pass_on(signal, info, context);
         }
@@ -142,7 +172,9 @@ extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, context: 
         // thread.
         let errno = libc::__errno_location();
         let before = *errno;
+        look::show(&*context.cast());
         interrupt(&*context.cast());
+        look::hide();
         *errno = before;
     }
 }

@@ -25,6 +25,8 @@ use crate::sched::{SPIN, idle, inject, procs};
 const FRESH_NANOS: u64 = 1_000_000;
 /// A goroutine that was just readied takes the P of one that has run for so long.
 const MIN_SLICE_NANOS: u64 = 200_000;
+/// A signal that has not come to anything is sent again.
+const ASK_AGAIN_NANOS: u64 = 1_000_000;
 /// The slice that is counted with where nobody is preempted, and the longest pause between two looks.
 pub(crate) const LONGEST_NANOS: u64 = 10_000_000;
 /// The first pause after something happened; then it doubles.
@@ -78,6 +80,8 @@ struct Turn {
     /// When it was last looked at, and what processor time its thread had used then.
     looked: u64,
     cpu: u64,
+    /// When a signal may be sent.
+    ask_at: u64,
     /// Nanoseconds saved up for wake-ups, as of when, and the wake-ups that were paid for.
     saved: u64,
     saved_at: u64,
@@ -95,7 +99,17 @@ enum Seen {
 
 impl Turns {
     pub(crate) const fn new() -> Turns {
-        let none = Turn { turn: 0, m: ptr::null(), began: 0, looked: 0, cpu: 0, saved: 0, saved_at: 0, kicks: 0 };
+        let none = Turn {
+            turn: 0,
+            m: ptr::null(),
+            began: 0,
+            looked: 0,
+            cpu: 0,
+            ask_at: 0,
+            saved: 0,
+            saved_at: 0,
+            kicks: 0,
+        };
         Turns { seen: [none; procs::MAX_PROCS], pause: SHORTEST_NANOS }
     }
 
@@ -103,44 +117,46 @@ impl Turns {
     pub(crate) fn look(&mut self, now: u64) -> (u64, bool) {
         let slices = Slices::now();
         let (queued, woken) = (inject::len() > 0, inject::woken() > 0);
-        // A goroutine was readied, or will be when somebody looks at the timers.
+        // A goroutine was readied for any P, or will be when somebody looks at the timers.
         let due = (0..procs::ever()).any(|i| procs::get(i).timers.earliest() <= now);
         let kicked = KICKED.swap(false, Ordering::Relaxed) && woken;
         let mut wants_p = due || kicked;
-        let (mut again, mut waits, mut oldest) = (u64::MAX, queued || due, None);
+        let (mut again, mut waits, mut best) = (u64::MAX, queued || due, None);
         for i in 0..procs::ever() {
             let p = procs::get(i);
             let m = p.m.load(Ordering::Acquire);
-            let wanted = queued || due || p.has_work();
             waits |= p.has_work();
             // SAFETY: Ms are never freed.
             let Some(m) = (unsafe { m.as_ref() }) else { continue };
             let turn = &mut self.seen[i];
-            let seen = turn.see(m, p, now, slices);
-            let age = now.saturating_sub(turn.began);
-            if seen == Seen::New {
+            if turn.see(m, p, now, slices) == Seen::New {
                 // One to wait for if somebody waits for any P; else it is as short as the last one, probably.
                 again = again.min(now + if wants_p || woken { slices.min } else { self.pause });
                 continue;
             }
+            let age = now.saturating_sub(turn.began);
             let fresh = woken || !p.ring.is_empty();
             let slice = if fresh { slices.full.min(FRESH_NANOS) } else { slices.full };
             let may_kick = slices.preempts && age >= slices.min && turn.saved >= slices.budget;
             p.ripe.store(may_kick, Ordering::Relaxed);
             let mut cause = None;
-            if wanted && SPIN.idle() == 0 {
-                cause = if slices.preempts && age >= slice {
-                    Some(Cause::Slice)
-                } else if may_kick && !p.peek_next().is_null() {
-                    Some(Cause::WakeUp)
-                } else {
-                    None
+            if (waits || p.has_work()) && SPIN.idle() == 0 {
+                let over = slices.preempts && age >= slice;
+                let readied = !p.peek_next().is_null() || over && wants_p;
+                cause = match (may_kick && readied, over) {
+                    (true, _) => Some(Cause::WakeUp),
+                    (false, true) => Some(Cause::Slice),
+                    (false, false) => None,
                 };
                 let asked = turn.act(m, p, now, cause);
-                if !asked && may_kick && oldest.is_none_or(|(_, before)| before < age) {
-                    oldest = Some((i, age));
-                }
                 wants_p &= !asked;
+                if wants_p && may_kick && now >= turn.ask_at {
+                    // A thread that the kernel runs now hears the signal now.
+                    let rank = (rescue::runs(m.tid.load(Ordering::Relaxed)), age);
+                    if best.is_none_or(|(before, _)| before < rank) {
+                        best = Some((rank, i));
+                    }
+                }
             }
             let next = if cause.is_some() {
                 // Its heir has begun by then, or it could not give way.
@@ -151,21 +167,14 @@ impl Turns {
             };
             again = again.min(turn.began + next);
         }
-        if wants_p && SPIN.idle() == 0 {
-            match oldest {
-                Some((i, _)) => {
-                    let p = procs::get(i);
-                    // SAFETY: Ms are never freed.
-                    if let Some(m) = unsafe { p.m.load(Ordering::Acquire).as_ref() } {
-                        self.seen[i].act(m, p, now, Some(Cause::WakeUp));
-                    }
-                }
-                None if slices.preempts => again = again.min(now + slices.min),
-                None => {}
-            }
-            if kicked && oldest.is_none() {
+        if wants_p && slices.preempts && SPIN.idle() == 0 {
+            if let Some((_, i)) = best {
+                self.kick(i, now);
+            } else if kicked {
                 KICKED.store(true, Ordering::Relaxed);
             }
+            // Then it has come to something, or somebody else is to be asked.
+            again = again.min(now + slices.min);
         }
         if due {
             // The P whose timer it is may be stuck.
@@ -173,6 +182,15 @@ impl Turns {
         }
         self.pause = if again < u64::MAX { (self.pause * 2).min(LONGEST_NANOS) } else { SHORTEST_NANOS };
         (again, waits)
+    }
+
+    /// Asks for the P of this number.
+    fn kick(&mut self, i: usize, now: u64) {
+        let p = procs::get(i);
+        // SAFETY: Ms are never freed.
+        if let Some(m) = unsafe { p.m.load(Ordering::Acquire).as_ref() } {
+            self.seen[i].act(m, p, now, Some(Cause::WakeUp));
+        }
     }
 }
 
@@ -192,6 +210,7 @@ impl Turn {
         }
         let began = p.began(turn);
         (self.turn, self.m, self.began) = (turn, m, began.unwrap_or(now));
+        self.ask_at = 0;
         (self.looked, self.cpu) = (now, rescue::cpu_nanos(m.tid.load(Ordering::Relaxed)));
         if began.is_some() { Seen::Known } else { Seen::New }
     }
@@ -205,7 +224,11 @@ impl Turn {
         (self.cpu, self.looked) = (cpu, now);
         match cause {
             Some(cause) if rescue::computes(tid, cpu) => {
-                signal::send(m, self.turn, cause);
+                // One that did not come to it yet has no processor, or does not let it in.
+                if now >= self.ask_at {
+                    self.ask_at = now + ASK_AGAIN_NANOS;
+                    signal::send(m, self.turn, cause);
+                }
                 true
             }
             // A thread that used less than a tenth of the time since the last look sleeps, or the kernel has no

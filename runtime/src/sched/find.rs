@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::{FAIRNESS, SPIN, idle, inject, procs};
 use crate::g::G;
+use crate::inspect::trace;
 use crate::m::M;
 use crate::p::{self, P};
 use crate::timer::now;
@@ -45,8 +46,8 @@ pub(crate) fn runnable(m: &'static M) -> *const G {
 /// The caller holds `p` and is in the runtime.
 unsafe fn at_hand(p: &P) -> Option<*const G> {
     let fair = p.tick.load(Ordering::Relaxed).wrapping_add(1).is_multiple_of(FAIRNESS);
-    if fair || p.attend.load(Ordering::Relaxed) {
-        p.attend.store(false, Ordering::Relaxed);
+    if fair || p.attend.is_due() {
+        p.attend.clear_due();
         // Those of all Ps: one that went out of service has nobody else.
         procs::run_due_timers();
     }
@@ -145,7 +146,7 @@ fn steal(m: &M, p: &P) -> Option<*const G> {
             }
             // SAFETY: our ring is empty (`at_hand` found nothing and nobody else puts there), and it is not theirs.
             if let Some(g) = unsafe { victim.ring.steal_into(&p.ring) } {
-                p::bump(&p.counts.steals);
+                stole(p, g);
                 return Some(g);
             }
             if victim.timers.earliest() <= time && victim.timers.run_due(time) > 0 {
@@ -155,7 +156,7 @@ fn steal(m: &M, p: &P) -> Option<*const G> {
                 }
             }
             if let Some(g) = watch.next_slot(victim, time) {
-                p::bump(&p.counts.steals);
+                stole(p, g);
                 return Some(g);
             }
         }
@@ -170,6 +171,15 @@ fn steal(m: &M, p: &P) -> Option<*const G> {
             std::hint::spin_loop();
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Books what `p` took from another.
+fn stole(p: &P, g: *const G) {
+    p::bump(&p.counts.steals);
+    if p.attend.is_traced() {
+        // SAFETY: it is ours now.
+        trace::stolen(p, unsafe { &*g });
     }
 }
 

@@ -373,7 +373,7 @@ fn sleep(m: &'static M) {
 /// Makes every P look at the timers at its next switch.
 pub(crate) fn attend_all() {
     for i in 0..procs::ever() {
-        procs::get(i).attend.store(true, Ordering::Relaxed);
+        procs::get(i).attend.set_due();
     }
 }
 
@@ -485,7 +485,7 @@ pub(crate) fn set_service(count: usize) {
                 resting.remove_p(p);
                 p.out.set(true);
             } else {
-                p.attend.store(true, Ordering::Relaxed);
+                p.attend.set_due();
             }
         } else {
             p.retired.store(false, Ordering::Relaxed);

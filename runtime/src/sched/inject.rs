@@ -6,7 +6,7 @@
 //!
 //! Goroutines that are bound to a thread in the middle of user code have lists of their own. Those that were *preempted*
 //! have had a slice, and whoever was just made ready is not to wait behind all of them: they are served last, but now
-//! and then first. Those that *return*, from a call in which they lost their P, have waited and come first.
+//! and then first. Those that *return* from a call in which they lost their P take turns with those that were readied.
 
 use std::cell::{Cell, UnsafeCell};
 use std::mem::MaybeUninit;
@@ -54,7 +54,8 @@ struct Lists {
     returning: List,
     ready: List,
     preempted: List,
-    /// Counts takes.
+    /// Counts takes, and those of them that were not preempted.
+    takes: u32,
     turn: u32,
 }
 
@@ -65,7 +66,7 @@ const PREEMPTED_FIRST: u32 = 4;
 unsafe impl Send for Lists {}
 
 static LISTS: Lock<Lists> =
-    Lock::new(Lists { returning: List::new(), ready: List::new(), preempted: List::new(), turn: 0 });
+    Lock::new(Lists { returning: List::new(), ready: List::new(), preempted: List::new(), takes: 0, turn: 0 });
 /// The length of all, for looks without the lock; written under it.
 static LEN: AtomicUsize = AtomicUsize::new(0);
 /// The length of all but the list of the preempted.
@@ -135,7 +136,12 @@ impl List {
 
 impl Lists {
     fn take_woken(&mut self) -> Option<*const G> {
-        let g = self.returning.pop().or_else(|| self.ready.pop())?;
+        // Neither is to wait for the end of the other.
+        self.turn = self.turn.wrapping_add(1);
+        let g = match self.turn.is_multiple_of(2) {
+            true => self.ready.pop().or_else(|| self.returning.pop())?,
+            false => self.returning.pop().or_else(|| self.ready.pop())?,
+        };
         WOKEN.store(WOKEN.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
         LEN.store(LEN.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
         Some(g)
@@ -235,8 +241,8 @@ pub(crate) unsafe fn take(p: &P, procs: usize, most: usize) -> Option<*const G> 
     // The ring may be full: that overflow would come back to this list, whose lock we hold; so ask for room first.
     let room = crate::p::RING - p.ring.len();
     let share = (woken() / procs.max(1) + 1).min(most).min(crate::p::RING / 2).min(room + 1);
-    lists.turn = lists.turn.wrapping_add(1);
-    let first = if lists.turn.is_multiple_of(PREEMPTED_FIRST) { lists.take_preempted() } else { None };
+    lists.takes = lists.takes.wrapping_add(1);
+    let first = if lists.takes.is_multiple_of(PREEMPTED_FIRST) { lists.take_preempted() } else { None };
     let answer = first.or_else(|| lists.take_woken()).or_else(|| lists.take_preempted())?;
     // Those that are bound are taken one by one: in a ring they would be in front of who comes later.
     let mut taken = 1;

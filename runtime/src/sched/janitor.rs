@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::{SPIN, STATS, idle, procs};
 use crate::deadlock;
 use crate::futex::Event;
+use crate::inspect::quit;
 use crate::preempt::{rescue, signal};
 use crate::timer::now;
 
@@ -48,11 +49,6 @@ pub(crate) fn want_worker() {
     }
 }
 
-/// There is a chore.
-pub(crate) fn wake() {
-    EVENT.set();
-}
-
 /// `left` workers rest after one was taken.
 pub(crate) fn one_less(left: usize) {
     if left < STOCK.load(Ordering::Relaxed) / 2 + 1 {
@@ -70,6 +66,11 @@ pub(crate) fn started() {
     STARTING.fetch_sub(1, Ordering::Relaxed);
 }
 
+/// Wakes it. Async-signal-safe.
+pub(crate) fn wake() {
+    EVENT.set();
+}
+
 /// The thread.
 pub(crate) fn main() {
     deadlock::note_helper();
@@ -80,6 +81,9 @@ pub(crate) fn main() {
             EVENT.wait_until(round);
         } else {
             std::thread::sleep(retry);
+        }
+        if quit::is_asked() {
+            quit::quit();
         }
         retry = stock_up(retry);
         if deadlock::is_suspected() {

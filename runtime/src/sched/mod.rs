@@ -12,9 +12,11 @@ use std::ptr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::g::{G, State};
+use crate::inspect::trace;
 use crate::m::{self, M};
+use crate::p::P;
 use crate::preempt::Cause;
-use crate::switch::{AfterSwitch, switch};
+use crate::switch::{AfterSwitch, switch, switch_with_message};
 use spin::Spin;
 
 /// Who searches and who rests.
@@ -76,6 +78,9 @@ unsafe fn run(m: &'static M, g: *const G) {
         return;
     }
     m.p().begin_turn();
+    if m.p().attend.is_traced() {
+        trace::ran(m.p(), g);
+    }
     start(m, g);
     mind_timer(m);
     // SAFETY: we are g0 on our own stack, in the runtime; g is at rest.
@@ -120,33 +125,72 @@ fn start(m: &M, g: &G) {
 #[inline(always)]
 pub(crate) unsafe fn leave(m: &'static M, g: &G, after: AfterSwitch) -> &'static M {
     let p = m.p();
-    let must_look = p.tick.load(Ordering::Relaxed).wrapping_add(1).is_multiple_of(FAIRNESS)
-        || p.attend.load(Ordering::Relaxed)
-        || !g.bound().is_null();
-    if !must_look {
-        let mut next = p.take_next();
-        // Whoever was readied by this goroutine goes on with its slice: a pair that wakes each other shares one.
-        let inherits = !next.is_null();
-        if !inherits {
-            // SAFETY: we hold the P and are in the runtime.
-            next = unsafe { p.ring.pop() }.map_or(ptr::null(), <*mut G>::cast_const);
-        }
-        // SAFETY: it was in our queue and is ours now.
-        if let Some(next) = unsafe { next.as_ref() } {
-            if next.bound().is_null() {
-                if !inherits {
-                    p.begin_turn();
-                }
-                start(m, next);
-                // SAFETY: by contract; next is at rest and ours.
-                return unsafe { switch(m, g, next, after) };
-            }
-            // SAFETY: we hold the P. It goes back to where it came from; the scheduler will find it first.
-            unsafe { p.put_next(next) };
+    m.after.set(after);
+    let must_look = must_look(p) || p.attend.any() || !g.bound().is_null();
+    // SAFETY: we hold the P and are in the runtime.
+    if !must_look && let Some(next) = unsafe { at_hand(p) } {
+        start(m, next);
+        // SAFETY: by contract; next is at rest and ours.
+        return unsafe { switch_with_message(m, g, next) };
+    }
+    // SAFETY: by contract.
+    unsafe { leave_slowly(m, g) }
+}
+
+/// [`leave`] where the scheduler has to look, or there is nothing at hand, or switches are recorded.
+///
+/// # Safety
+///
+/// As [`leave`]; the message lies in `m.after`.
+#[inline(never)]
+unsafe fn leave_slowly(m: &'static M, g: &G) -> &'static M {
+    let p = m.p();
+    if p.attend.is_traced() {
+        trace::left(m, g);
+        let must_look = must_look(p) || p.attend.is_due() || !g.bound().is_null();
+        // SAFETY: we hold the P and are in the runtime.
+        if !must_look && let Some(next) = unsafe { at_hand(p) } {
+            trace::ran(p, next);
+            start(m, next);
+            // SAFETY: by contract; next is at rest and ours.
+            return unsafe { switch_with_message(m, g, next) };
         }
     }
     // SAFETY: by contract; g0 rests since it switched to a goroutine on this worker.
-    unsafe { switch(m, g, &m.g0, after) }
+    unsafe { switch_with_message(m, g, &m.g0) }
+}
+
+/// Whether it is the turn of those who wait elsewhere.
+#[inline(always)]
+fn must_look(p: &P) -> bool {
+    p.tick.load(Ordering::Relaxed).wrapping_add(1).is_multiple_of(FAIRNESS)
+}
+
+/// Takes the goroutine that goes on when the running one leaves, if any worker may run it; begins a slice for it, or not.
+///
+/// # Safety
+///
+/// The caller has the private part of `p`.
+#[inline(always)]
+unsafe fn at_hand(p: &P) -> Option<&'static G> {
+    let mut next = p.take_next();
+    // Whoever was readied by this goroutine goes on with its slice: a pair that wakes each other shares one.
+    let inherits = !next.is_null();
+    if !inherits {
+        // SAFETY: by contract.
+        next = unsafe { p.ring.pop() }.map_or(ptr::null(), <*mut G>::cast_const);
+    }
+    // SAFETY: it was in our queue and is ours now.
+    let next = unsafe { next.as_ref() }?;
+    if !next.bound().is_null() {
+        // SAFETY: by contract. It goes back to where it came from; the scheduler will find it first.
+        unsafe { p.put_next(next) };
+        return None;
+    }
+    if !inherits {
+        p.begin_turn();
+    }
+    Some(next)
 }
 
 /// Makes a goroutine ready: it goes to the next slot of the caller's P, or to the global queue where the caller
@@ -165,6 +209,10 @@ pub(crate) unsafe fn ready(g: *const G) {
             let p = m.p();
             // SAFETY: in the runtime with our P; `g` is ours to hand over.
             unsafe { p.put_next(g) };
+            if p.attend.is_traced() {
+                // SAFETY: nobody takes from our next slot while we are in the runtime.
+                trace::readied(Some(p), unsafe { (*g).id.get() });
+            }
             if SPIN.resting() {
                 call_after_ready(p);
             } else if p.ripe.load(Ordering::Relaxed) {
@@ -175,7 +223,12 @@ pub(crate) unsafe fn ready(g: *const G) {
             m.leave();
         }
         None => {
+            // SAFETY: it is ours until it is in a queue.
+            let id = unsafe { (*g).id.get() };
             inject::put_batch(&[g.cast_mut()]);
+            if trace::is_on() {
+                trace::readied(None, id);
+            }
             if SPIN.submitted() {
                 idle::call_worker(ptr::null());
             } else if SPIN.idle() == 0 {
@@ -211,9 +264,17 @@ pub(crate) unsafe fn submit(m: Option<&M>, g: *const G) {
         Some(m) => {
             // SAFETY: in the runtime with our P.
             unsafe { m.p().put_next(g) };
+            if m.p().attend.is_traced() {
+                // SAFETY: nobody takes from our next slot while we are in the runtime.
+                trace::spawned(Some(m.p()), unsafe { &*g });
+            }
             m.p()
         }
         None => {
+            if trace::is_on() {
+                // SAFETY: it is ours until it is in a queue.
+                trace::spawned(None, unsafe { &*g });
+            }
             inject::put_batch(&[g.cast_mut()]);
             ptr::null()
         }

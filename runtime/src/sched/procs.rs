@@ -80,8 +80,9 @@ pub(crate) fn set(count: usize, chosen: bool) {
         return;
     }
     for (i, entry) in TABLE.iter().enumerate().take(count).skip(ever()) {
-        entry.store(Box::into_raw(Box::new(P::new())), Ordering::Release);
+        entry.store(Box::into_raw(Box::new(P::new(i))), Ordering::Release);
         EVER.store(i + 1, Ordering::Release);
+        crate::inspect::trace::join(get(i));
     }
     idle::set_service(count);
 }

@@ -107,10 +107,15 @@ fn be_prompt() {
         deadline: u64,
         period: u64,
     }
-    let attr = SchedAttr { size: size_of::<SchedAttr>() as u32, runtime: 100_000, ..SchedAttr::default() };
-    // SAFETY: both set numbers of the calling thread.
+    let size = size_of::<SchedAttr>() as u32;
+    let mut attr = SchedAttr::default();
+    // SAFETY: all three read and set numbers of the calling thread; the second writes our local.
     unsafe {
         libc::prctl(libc::PR_SET_TIMERSLACK, 1u64);
-        libc::syscall(libc::SYS_sched_setattr, 0, &attr, 0);
+        // Everything else, niceness above all, is to stay as it is.
+        if libc::syscall(libc::SYS_sched_getattr, 0, &mut attr, size, 0) == 0 {
+            attr.runtime = 100_000;
+            libc::syscall(libc::SYS_sched_setattr, 0, &attr, 0);
+        }
     }
 }

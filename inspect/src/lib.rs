@@ -1,0 +1,24 @@
+//! What is every goroutine doing, and where does time go?
+//!
+//! The scheduler knows who is there and what is on their stacks (`gander_runtime::inspect`); this room makes it readable.
+//!
+//! | file | question |
+//! |---|---|
+//! | `unwind.rs` | which frames are on a stack |
+//! | `symbol.rs` | what are they called |
+//! | `dump.rs` | what is everybody doing: grouped, in words |
+//! | `trace.rs` | what happened when, as a timeline |
+//! | `quit.rs` | the same when the process is told to quit, or has to |
+
+mod dump;
+mod quit;
+mod symbol;
+pub mod trace;
+mod unwind;
+
+pub use dump::{Dump, Group, dump};
+pub use gander_runtime::inspect::{
+    GoroutineCounts, GoroutineInfo, GoroutineState, ProcStats, Stats, ThreadCounts, for_each_goroutine, goroutines,
+    stats,
+};
+pub use symbol::Frame;

@@ -1,0 +1,52 @@
+//! Why a P's goroutine does not simply go on with the next one when it leaves.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// A byte that every switch looks at; zero nearly always. So what is rare costs a switch nothing beside that look.
+#[derive(Debug, Default)]
+pub(crate) struct Attend(AtomicU8);
+
+/// A timer is due, or the P was retired: go through the scheduler.
+const DUE: u8 = 1;
+/// Switches are recorded (`inspect/trace.rs`).
+const TRACED: u8 = 2;
+
+impl Attend {
+    pub(crate) const fn new() -> Attend {
+        Attend(AtomicU8::new(0))
+    }
+
+    #[inline(always)]
+    pub(crate) fn any(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != 0
+    }
+
+    pub(crate) fn is_due(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & DUE != 0
+    }
+
+    pub(crate) fn set_due(&self) {
+        self.0.fetch_or(DUE, Ordering::Relaxed);
+    }
+
+    /// What was due is seen to by the caller now.
+    pub(crate) fn clear_due(&self) {
+        // The exchange costs more than the look, and every 61st switch comes here.
+        if self.is_due() {
+            self.0.fetch_and(!DUE, Ordering::Relaxed);
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_traced(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & TRACED != 0
+    }
+
+    pub(crate) fn set_traced(&self, traced: bool) {
+        if traced {
+            self.0.fetch_or(TRACED, Ordering::Release);
+        } else {
+            self.0.fetch_and(!TRACED, Ordering::Relaxed);
+        }
+    }
+}
