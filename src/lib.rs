@@ -27,6 +27,7 @@
 //! | start goroutines | [`go!`], [`go`](go()), [`spawn`], [`scope`], [`Builder::spawn`] |
 //! | exchange values | [`chan`], [`select!`] |
 //! | share and agree | [`sync`] |
+//! | talk over sockets | [`net`] |
 //! | wait | [`JoinHandle::join`], [`sleep`](sleep()), [`park`](park()), [`yield_now`] |
 //! | do something later, or again and again | [`time`] |
 //! | end work that nobody waits for any more | [`context`] |
@@ -118,6 +119,33 @@ pub mod inspect {
     pub use gander_inspect::*;
 }
 pub use gander_runtime::inspect::stats;
+/// Sockets: how goroutines talk to the world. `use gander::net::…` for `use std::net::…`; Unix sockets are here, too.
+///
+/// ```
+/// use gander::net::{TcpListener, TcpStream};
+/// use std::io::{Read, Write};
+///
+/// gander::run(|| {
+///     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+///     let addr = listener.local_addr().unwrap();
+///     gander::go(move || {
+///         for stream in listener.incoming() {
+///             let mut stream = stream.unwrap();
+///             gander::go(move || stream.write_all(b"hello").unwrap());
+///         }
+///     });
+///     let mut text = String::new();
+///     TcpStream::connect(addr).unwrap().read_to_string(&mut text).unwrap();
+///     assert_eq!(text, "hello");
+/// });
+/// ```
+pub mod net {
+    pub use gander_net::{
+        AddrParseError, Incoming, IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6,
+        TcpListener, TcpStream, ToSocketAddrs, UdpSocket, UnixDatagram, UnixIncoming, UnixListener, UnixStream,
+        is_closed,
+    };
+}
 
 /// Locks and their kin: how goroutines wait for each other. `use gander::sync::…` replaces `use std::sync::…`.
 pub mod sync {

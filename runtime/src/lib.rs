@@ -33,6 +33,7 @@ mod main_macro;
 mod p;
 mod panics;
 mod park;
+pub mod poll;
 mod preempt;
 mod runtime;
 mod sched;

@@ -56,6 +56,11 @@ impl Token {
         }
     }
 
+    /// The task that is parked here, for a look.
+    pub fn peek(&self) -> Option<usize> {
+        Some(self.state.load(Ordering::Relaxed)).filter(|&state| state > SET)
+    }
+
     /// Takes back a parked task, if nobody has taken it to ready it. Then the caller must ready it.
     pub fn withdraw(&self, task: usize) -> bool {
         self.state.compare_exchange(task, EMPTY, Ordering::AcqRel, Ordering::Relaxed).is_ok()

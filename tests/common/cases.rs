@@ -1,5 +1,7 @@
 //! A test binary that re-runs itself: each case is a check, and a scenario for its children.
 
+#![allow(unused_macros, unused_imports, reason = "no binary uses all of it")]
+
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

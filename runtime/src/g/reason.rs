@@ -44,23 +44,27 @@ reasons! {
     /// In a `select!`.
     Select = "select",
     /// For a mutex.
-    MutexLock = "sync.Mutex.Lock",
+    MutexLock = "mutex lock",
     /// For a read-write lock, to read.
-    RwLockRead = "sync.RWMutex.RLock",
+    RwLockRead = "rwlock read",
     /// For a read-write lock, to write.
-    RwLockWrite = "sync.RWMutex.Lock",
+    RwLockWrite = "rwlock write",
     /// For a condition.
-    CondWait = "sync.Cond.Wait",
+    CondWait = "condvar wait",
     /// For the counter of a wait group.
-    WaitGroupWait = "sync.WaitGroup.Wait",
+    WaitGroupWait = "wait group wait",
     /// For permits of a semaphore.
-    Semaphore = "semacquire",
+    Semaphore = "semaphore acquire",
     /// For an initialisation that another task runs.
-    OnceWait = "sync.Once.Do",
+    OnceWait = "once wait",
     /// At a barrier, for the others.
     BarrierWait = "barrier wait",
     /// For a notification.
     NotifyWait = "notify wait",
+    /// For something to read.
+    IoRead = "io read",
+    /// For room to write, or for a connection.
+    IoWrite = "io write",
     /// For a signal: a context's end, a group's last member.
     Signal = "signal",
     /// For a call that the clock makes: only the goroutine that makes them.

@@ -53,6 +53,10 @@ pub(crate) struct M {
     pub(crate) idle_next: Cell<*const M>,
     pub(crate) idle_prev: Cell<*const M>,
     pub(crate) is_idle: Cell<bool>,
+    /// It rests in the poller: to be woken there. Set under the scheduler's lock, cleared by itself when it goes on.
+    pub(crate) polls: Cell<bool>,
+    /// The poller may have something for it: the last look, or sleep there, brought more than it needed.
+    pub(crate) looks: Cell<bool>,
     /// The earliest timer armed since it last ran out of work; see `sched/README.md`.
     pub(crate) armed: Cell<u64>,
     /// Its thread shall end: its bound goroutine ended without unlocking.
@@ -91,6 +95,8 @@ impl M {
             idle_next: Cell::new(ptr::null()),
             idle_prev: Cell::new(ptr::null()),
             is_idle: Cell::new(false),
+            polls: Cell::new(false),
+            looks: Cell::new(false),
             armed: Cell::new(u64::MAX),
             ending: Cell::new(false),
             before: AtomicPtr::new(ptr::null_mut()),

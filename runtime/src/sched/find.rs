@@ -8,6 +8,7 @@ use crate::g::G;
 use crate::inspect::trace;
 use crate::m::M;
 use crate::p::{self, P};
+use crate::poll;
 use crate::timer::now;
 
 /// Finds something to run; sleeps while there is nothing.
@@ -28,6 +29,9 @@ pub(crate) fn runnable(m: &'static M) -> *const G {
         }
         // SAFETY: we hold p and are in the runtime.
         if let Some(g) = unsafe { at_hand(p) } {
+            return found(m, g);
+        }
+        if let Some(g) = look_at_poller(m, p) {
             return found(m, g);
         }
         if may_search(m)
@@ -59,6 +63,10 @@ unsafe fn at_hand(p: &P) -> Option<*const G> {
             if !next.is_null() {
                 p.put(next);
             }
+            // Those who wait for a descriptor get their turn behind those who are ready.
+            if poll::look().put(p) > 0 {
+                super::call_if_resting();
+            }
             if let Some(g) = inject::take(p, procs::in_service(), 1) {
                 return Some(g);
             }
@@ -74,6 +82,23 @@ unsafe fn at_hand(p: &P) -> Option<*const G> {
         }
     }
     None
+}
+
+/// What the poller has for a P that has nothing else. Under load it nearly always has something. A worker that finds
+/// nothing goes to sleep there if nobody does, and sees it then: so one that found nothing does not look the next time.
+fn look_at_poller(m: &M, p: &P) -> Option<*const G> {
+    if !poll::is_wanted() || !m.looks.get() {
+        return None;
+    }
+    // SAFETY: we hold p and are in the runtime, for both.
+    unsafe {
+        let count = poll::look().put(p);
+        m.looks.set(count > 0);
+        if count > 1 {
+            super::call_if_resting();
+        }
+        p.take()
+    }
 }
 
 /// Whether this worker may search; then it is counted as searching. No more than half of the busy ones do.
@@ -136,7 +161,16 @@ fn steal(m: &M, p: &P) -> Option<*const G> {
     const PAUSE: u32 = 16;
     const LONGEST_PAUSE: u32 = 512;
     let mut pause = PAUSE;
-    let until = now() + LINGER_NANOS;
+    // What comes from outside ends a sleep in the poller, which is less dear than to be called. Only another busy P is
+    // worth lingering for then, and not for long.
+    let linger = if !poll::is_wanted() {
+        LINGER_NANOS
+    } else if SPIN.idle() as usize + 1 < procs::in_service() {
+        LINGER_NANOS / 5
+    } else {
+        0
+    };
+    let until = now() + linger;
     let mut watch = Watch::new();
     loop {
         let time = now();

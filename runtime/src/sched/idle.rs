@@ -1,4 +1,5 @@
-//! Resting: which Ps and Ms have nothing to do, who keeps the clock for the timers, and how they come back.
+//! Resting: which Ps and Ms have nothing to do, who keeps the clock for the timers, who sleeps in the poller, and how
+//! they come back.
 
 use std::ptr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -9,6 +10,7 @@ use crate::inspect::clock;
 use crate::lock::Lock;
 use crate::m::M;
 use crate::p::P;
+use crate::poll;
 use crate::preempt;
 
 /// Who rests.
@@ -17,6 +19,12 @@ struct Resting {
     ms: *const M,
     /// The resting worker that wakes for the earliest timer, or null.
     keeper: *const M,
+    /// The resting worker that sleeps in the poller, or null. There is none while every P is busy: then the busy ones
+    /// look, and would wake it for nothing.
+    poller: *const M,
+    /// A worker is in the poller, or on its way out: called already, so it is not `poller` any more. A second one must
+    /// not go in before it is out, for it could take its call.
+    polled: bool,
     /// sysmon sleeps without an end, because everybody rests.
     sysmon_asleep: bool,
 }
@@ -24,8 +32,14 @@ struct Resting {
 // SAFETY: it points to Ps and Ms, which are shared and never freed; used under the lock.
 unsafe impl Send for Resting {}
 
-static RESTING: Lock<Resting> =
-    Lock::new(Resting { ps: ptr::null(), ms: ptr::null(), keeper: ptr::null(), sysmon_asleep: false });
+static RESTING: Lock<Resting> = Lock::new(Resting {
+    ps: ptr::null(),
+    ms: ptr::null(),
+    keeper: ptr::null(),
+    poller: ptr::null(),
+    polled: false,
+    sysmon_asleep: false,
+});
 
 /// When the keeper wakes; `u64::MAX` without one. Written under the lock.
 static KEPT: AtomicU64 = AtomicU64::new(u64::MAX);
@@ -108,20 +122,44 @@ impl Resting {
             self.keeper = ptr::null();
             KEPT.store(u64::MAX, Ordering::Relaxed);
         }
+        if ptr::eq(self.poller, m) {
+            self.poller = ptr::null();
+        }
         SPARE.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Takes a resting worker, the one that keeps the clock last. With it comes the moment that nobody keeps now.
+    /// The first resting worker that neither keeps the clock nor sleeps in the poller.
+    fn without_duty(&self) -> Option<&'static M> {
+        let mut at = self.ms;
+        // SAFETY: as in `pop_m`. At most two have a duty.
+        while let Some(m) = unsafe { at.as_ref() } {
+            if !ptr::eq(m, self.keeper) && !ptr::eq(m, self.poller) {
+                return Some(m);
+            }
+            at = m.idle_next.get();
+        }
+        None
+    }
+
+    /// Takes a resting worker: for the last resting P the one that sleeps in the poller, else one that has no duty, if
+    /// there is one. With it comes the moment that nobody keeps now.
     fn pop_m(&mut self) -> Option<(&'static M, u64)> {
         // SAFETY: Ms are never freed; their links are under the lock we hold.
-        let (first, second) = unsafe {
-            let first = self.ms.as_ref()?;
-            (first, first.idle_next.get().as_ref())
+        let (first, poller) = unsafe { (self.ms.as_ref()?, self.poller.as_ref()) };
+        let m = match poller {
+            Some(poller) if self.ps.is_null() => poller,
+            _ => self.without_duty().unwrap_or(first),
         };
-        let m = second.filter(|_| ptr::eq(first, self.keeper)).unwrap_or(first);
         let unkept = if ptr::eq(m, self.keeper) { kept() } else { u64::MAX };
         self.remove_m(m);
         Some((m, unkept))
+    }
+}
+
+impl Resting {
+    /// Descriptors are waited for, and nobody sleeps in the poller.
+    fn is_unpolled(&self) -> bool {
+        !self.polled && poll::is_wanted()
     }
 }
 
@@ -188,12 +226,17 @@ pub(crate) fn call_worker(woken_by: *const P) {
 
 /// Wakes `m` with a P. Nobody else may touch `m` until it runs.
 fn hand(m: &M, p: &P) {
+    let polls = m.polls.get();
     m.seat.hand(p);
     m.wake.set();
+    if polls {
+        poll::call_sleeper();
+    }
 }
 
 /// Takes what was handed with the wake-up.
 fn accept(m: &M) {
+    m.polls.set(false);
     // SAFETY: handed Ps are live and nobody else's.
     let p = unsafe { &*m.seat.accept() };
     p.m.store(ptr::from_ref(m).cast_mut(), Ordering::Release);
@@ -250,10 +293,11 @@ pub(crate) fn release(m: &M) {
         return pass_on(p);
     }
     resting.push_p(p);
+    let unpolled = resting.is_unpolled();
     drop(resting);
     // As `rest`: what was submitted before we said so, nobody else has seen.
     SPIN.rested(false);
-    let waits = inject::len() > 0 || (0..procs::ever()).any(|i| procs::get(i).has_work());
+    let waits = unpolled || inject::len() > 0 || (0..procs::ever()).any(|i| procs::get(i).has_work());
     if waits && SPIN.submitted() {
         call_worker(ptr::null());
     }
@@ -325,23 +369,38 @@ fn work_anywhere(m: &M) -> bool {
     again
 }
 
-/// Sleeps until handed a P, or until the earliest timer, whichever is first; returns with a P.
+/// Sleeps until handed a P, or until the earliest timer, or until the poller reports something, whichever is first;
+/// returns with a P.
 fn sleep(m: &'static M) {
-    // Whether it may keep the clock.
-    let mut may_keep = true;
+    // Whether it may keep the clock, or sleep in the poller.
+    let mut may_serve = true;
     loop {
         let earliest = procs::earliest_timer();
         let mut resting = RESTING.lock();
         resting.push_m(m);
-        let keeps = may_keep && earliest < KEPT.load(Ordering::Relaxed);
+        let keeps = may_serve && earliest < KEPT.load(Ordering::Relaxed);
         if keeps {
             resting.keeper = m;
             KEPT.store(earliest, Ordering::Relaxed);
+        }
+        let polls = may_serve && resting.is_unpolled();
+        if polls {
+            resting.poller = m;
+            resting.polled = true;
+            m.polls.set(true);
         }
         drop(resting);
         // Who called between our P's coming to rest and ours found a P and no worker.
         if inject::len() > 0 && SPIN.submitted() {
             call_worker(ptr::null());
+        }
+        let until = if keeps { earliest } else { u64::MAX };
+        if polls {
+            match sleep_in_poller(m, until) {
+                Slept::ReturnWithP => return,
+                Slept::EveryPBusy => may_serve = false,
+            }
+            continue;
         }
         if !keeps {
             m.wake.wait();
@@ -365,8 +424,59 @@ fn sleep(m: &'static M) {
             return;
         }
         // Every P is busy: sysmon sees to the timer, by taking one if need be.
-        may_keep = false;
+        may_serve = false;
         sysmon::mind(earliest);
+    }
+}
+
+enum Slept {
+    ReturnWithP,
+    EveryPBusy,
+}
+
+/// The part of [`sleep`] for the one that sleeps in the poller; until `until` if it keeps the clock, too.
+fn sleep_in_poller(m: &'static M, until: u64) -> Slept {
+    loop {
+        let readied = poll::sleep_until(until);
+        let mut resting = RESTING.lock();
+        let called = !m.is_idle.get();
+        if !called {
+            if readied.is_empty() && crate::timer::now() < until {
+                // A signal, or a late call for who slept here before.
+                continue;
+            }
+            resting.remove_m(m);
+        }
+        resting.polled = false;
+        drop(resting);
+        if called {
+            m.wake.wait();
+            accept(m);
+            // SAFETY: we have this P and are in the runtime.
+            unsafe { readied.put(m.p()) };
+            return Slept::ReturnWithP;
+        }
+        m.polls.set(false);
+        // Without searching, if there is something to run: a search that ends well calls another worker, and the one
+        // goroutine that most wake-ups bring needs only one.
+        let has_p = if readied.is_empty() { take_idle(m) } else { take_any(m) };
+        if has_p {
+            // SAFETY: as above.
+            let count = unsafe { readied.put(m.p()) };
+            m.looks.set(count > 1);
+            if count > 1 {
+                super::call_if_resting();
+            }
+            if until != u64::MAX {
+                sysmon::mind(procs::next_timer_after(until));
+            }
+            return Slept::ReturnWithP;
+        }
+        readied.inject();
+        if until != u64::MAX {
+            sysmon::mind(until);
+        }
+        return Slept::EveryPBusy;
     }
 }
 
@@ -514,6 +624,12 @@ pub(crate) fn sysmon_sleeps() -> bool {
     resting.sysmon_asleep = SPIN.idle() as usize >= procs::in_service()
         && spare() > 0
         && kept() <= procs::earliest_timer()
+        && !resting.is_unpolled()
         && inject::len() == 0;
     resting.sysmon_asleep
+}
+
+/// Descriptors are waited for and a P rests, but nobody sleeps in the poller: who did runs what it found, for long.
+pub(crate) fn is_unpolled() -> bool {
+    SPIN.idle() > 0 && RESTING.lock().is_unpolled()
 }

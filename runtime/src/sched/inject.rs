@@ -175,14 +175,20 @@ pub(crate) fn woken() -> usize {
 
 /// Adds goroutines at the end, in order. The caller hands them over, and calls a worker where that is needed.
 pub(crate) fn put_batch(batch: &[*mut G]) {
-    if batch.is_empty() {
-        return;
+    if !batch.is_empty() {
+        put_all(batch.iter().map(|g| g.cast_const()));
     }
+}
+
+/// [`put_batch`] of what an iterator yields, which is called with the lock held.
+pub(crate) fn put_all(batch: impl Iterator<Item = *const G>) {
     let mut lists = LISTS.lock();
-    for &g in batch {
+    let mut count = 0;
+    for g in batch {
         lists.ready.push(g);
+        count += 1;
     }
-    lists.added(batch.len(), true);
+    lists.added(count, true);
 }
 
 /// Adds a goroutine that has had its slice. It is bound.

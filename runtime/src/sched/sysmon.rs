@@ -10,6 +10,7 @@ use super::{SPIN, idle, procs};
 use crate::deadlock;
 use crate::futex::{Event, nap};
 use crate::inspect::clock;
+use crate::poll::Duty;
 use crate::preempt;
 use crate::preempt::rescue::Chase;
 use crate::preempt::watch::{self, Turns};
@@ -51,6 +52,7 @@ pub(crate) fn main() {
     deadlock::note_helper();
     let mut turns = Turns::new();
     let mut chase = Chase::new();
+    let mut duty = Duty::new();
     let mut pause = watch::SHORTEST_NANOS;
     loop {
         // Before the look at the timers: a thread that has no P can arm one while everybody rests, and wakes us if it
@@ -65,12 +67,14 @@ pub(crate) fn main() {
         let (look_again, waits) = turns.look(start);
         // Nobody was called when a goroutine was readied into a next slot (see `quiet`), or the call was late: here
         // at the latest somebody is.
-        let called = waits && SPIN.submitted();
+        let (poll_again, reported) = duty.look(start);
+        let called = (waits || reported) && SPIN.submitted();
         if called {
             idle::call_worker(ptr::null());
         }
         pause = if called { watch::SHORTEST_NANOS } else { (pause * 2).min(watch::LONGEST_NANOS) };
-        let look_again = look_again.min(chase.look(start)).min(start + pause).max(start + REST_NANOS);
+        let look_again =
+            look_again.min(poll_again).min(chase.look(start)).min(start + pause).max(start + REST_NANOS);
         WAKES_AT.store(look_again, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         // What is due already was just seen to.

@@ -1,0 +1,106 @@
+//! Accepting, for TCP and Unix: what is passed over, and what is waited out.
+
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use gander_runtime::poll::Direction;
+use gander_runtime::timer::deadline_after;
+use socket2::{SockAddr, SockRef};
+
+use crate::fd::Fd;
+
+type Accepted = (OwnedFd, SockAddr);
+
+/// Waits for a connection.
+pub(crate) fn accept(fd: &Fd) -> io::Result<Accepted> {
+    accept_by(fd, |fd| SockRef::from(&fd).accept().map(|(socket, addr)| (socket.into(), addr)))
+}
+
+/// [`accept`] by another system call.
+fn accept_by(fd: &Fd, mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<Accepted>) -> io::Result<Accepted> {
+    const FIRST_PAUSE: Duration = Duration::from_millis(5);
+    const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let answer = fd.operate(Direction::Read, |fd| {
+            loop {
+                match attempt(fd) {
+                    Err(error) if was_broken_off(&error) => {}
+                    answer => return answer,
+                }
+            }
+        });
+        match answer {
+            Err(error) if is_exhausted(&error) && !fd.is_nonblocking() => {
+                if pause == FIRST_PAUSE {
+                    eprintln!("gander: accept: {error}; trying again until there is room");
+                }
+                fd.pause(Direction::Read, deadline_after(pause))?;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            answer => return answer,
+        }
+    }
+}
+
+/// The other side gave up while it was in the queue.
+fn was_broken_off(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ECONNABORTED | libc::EPROTO))
+}
+
+/// No descriptor or no memory is left, which passes when others close theirs.
+fn is_exhausted(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{TcpListener, TcpStream};
+    use std::time::Instant;
+
+    fn listening() -> (Fd, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (Fd::new(listener.into()), client)
+    }
+
+    /// Fails so often with an error, then does it.
+    fn failing(times: usize, errno: libc::c_int) -> impl FnMut(BorrowedFd<'_>) -> io::Result<Accepted> {
+        let mut left = times;
+        move |fd| {
+            if left > 0 {
+                left -= 1;
+                return Err(io::Error::from_raw_os_error(errno));
+            }
+            SockRef::from(&fd).accept().map(|(socket, addr)| (socket.into(), addr))
+        }
+    }
+
+    /// net-13.
+    #[test]
+    fn a_connection_that_was_broken_off_is_passed_over() {
+        let (fd, client) = listening();
+        let (_, addr) = accept_by(&fd, failing(3, libc::ECONNABORTED)).unwrap();
+        assert_eq!(addr.as_socket(), client.local_addr().ok());
+    }
+
+    #[test]
+    fn exhaustion_is_waited_out() {
+        let (fd, client) = listening();
+        let start = Instant::now();
+        let (_, addr) = accept_by(&fd, failing(3, libc::EMFILE)).unwrap();
+        assert_eq!(addr.as_socket(), client.local_addr().ok());
+        assert!(start.elapsed() >= Duration::from_millis(5 + 10 + 20));
+    }
+
+    #[test]
+    fn exhaustion_ends_with_the_deadline() {
+        let (fd, _client) = listening();
+        fd.set_deadline(Direction::Read, Some(Instant::now() + Duration::from_millis(20))).unwrap();
+        let error = accept_by(&fd, failing(usize::MAX, libc::EMFILE)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+}

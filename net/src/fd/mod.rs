@@ -1,0 +1,372 @@
+//! A descriptor as sockets and pipes use it: tried first and waited for only if need be, with deadlines, and closed while
+//! others wait.
+//!
+//! **Closing.** A handle may be closed by one goroutine while others use it. The kernel would give the descriptor's
+//! number to the next that is opened, and who is about to read would read a stranger's bytes. So a close does not free
+//! the number: it puts a dead file (`O_PATH`, whose every read and write fails) in the place of the live one (`dup3`,
+//! one step to the kernel). The number is free when the last handle is dropped, and then nobody uses it.
+//!
+//! **`O_NONBLOCK`.** Sockets that carry data are left blocking, and every call of ours says `MSG_DONTWAIT`. The flag
+//! belongs to the open file and not to the descriptor: set, it would surprise whoever has a duplicate, std's sockets that
+//! were made from ours among them. Listeners and pipes need the flag, for there is no other way.
+
+mod hold;
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use gander_runtime::poll::{Direction, Source};
+use gander_runtime::timer::{deadline_at, now};
+
+use crate::err;
+use crate::sys;
+use hold::Hold;
+
+/// No deadline, no timeout.
+const NEVER: u64 = u64::MAX;
+
+/// A descriptor.
+#[derive(Debug)]
+pub(crate) struct Fd {
+    hold: Hold,
+    read: Limits,
+    write: Limits,
+    /// Operations return `WouldBlock` and do not wait.
+    nonblocking: AtomicBool,
+    /// It is a TCP stream that gander made.
+    is_plain_tcp: bool,
+    /// The last read took all there was, and nothing can have come that is not reported: the next one waits before it
+    /// tries. Belongs to who reads.
+    drained: AtomicBool,
+    source: Source,
+    /// The source uses its number. Dropped after it.
+    owned: OwnedFd,
+}
+
+/// How long a direction's operations may wait.
+#[derive(Debug)]
+struct Limits {
+    /// A moment, for all operations until it is set anew.
+    deadline: AtomicU64,
+    /// Nanoseconds, for each operation.
+    timeout: AtomicU64,
+}
+
+impl Limits {
+    const fn new() -> Limits {
+        Limits { deadline: AtomicU64::new(NEVER), timeout: AtomicU64::new(NEVER) }
+    }
+}
+
+/// A direction of a descriptor, until dropped.
+struct Held<'a> {
+    fd: &'a Fd,
+    direction: Direction,
+    /// None in non-blocking mode: two may try at once.
+    is_locked: bool,
+    /// When this operation's timeout is over.
+    over_at: u64,
+    /// It tries again after so long even if nothing was reported.
+    nap_nanos: u64,
+}
+
+impl Drop for Held<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.is_locked {
+            self.fd.hold.unlock(self.direction);
+        }
+    }
+}
+
+impl Fd {
+    pub(crate) fn new(owned: OwnedFd) -> Fd {
+        Fd::with(owned, false)
+    }
+
+    /// A TCP stream of which nobody else knows.
+    pub(crate) fn plain_tcp(owned: OwnedFd) -> Fd {
+        Fd::with(owned, true)
+    }
+
+    fn with(owned: OwnedFd, is_plain_tcp: bool) -> Fd {
+        Fd {
+            hold: Hold::default(),
+            read: Limits::new(),
+            write: Limits::new(),
+            nonblocking: AtomicBool::new(false),
+            is_plain_tcp,
+            drained: AtomicBool::new(false),
+            source: Source::new(owned.as_raw_fd()),
+            owned,
+        }
+    }
+
+    fn limits(&self, direction: Direction) -> &Limits {
+        match direction {
+            Direction::Read => &self.read,
+            Direction::Write => &self.write,
+        }
+    }
+
+    /// Begins an operation: alone in its direction.
+    #[inline]
+    fn begin(&self, direction: Direction) -> io::Result<Held<'_>> {
+        let nonblocking = self.is_nonblocking();
+        if nonblocking {
+            self.check_open()?;
+        } else {
+            self.hold.lock(direction).map_err(|hold::Closed| err::closed())?;
+        }
+        let timeout = self.limits(direction).timeout.load(Ordering::Relaxed);
+        let over_at = if timeout == NEVER { NEVER } else { now().saturating_add(timeout) };
+        Ok(Held { fd: self, direction, is_locked: !nonblocking, over_at, nap_nanos: NEVER })
+    }
+
+    /// One operation: tries, waits while it would block, tries again.
+    ///
+    /// # Blocking
+    ///
+    /// Parks the goroutine; blocks an ordinary thread.
+    #[inline]
+    pub(crate) fn operate<T>(
+        &self,
+        direction: Direction,
+        attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<T>,
+    ) -> io::Result<T> {
+        self.begin(direction)?.attempt(attempt)
+    }
+
+    /// Reads up to `room` bytes of a TCP stream, and saves the try in vain that comes between two messages: a read that
+    /// leaves room has emptied the socket. (Of other sockets that is not true: Unix sockets stop at passed descriptors,
+    /// and what others may have made of a TCP socket that was adopted, TLS in the kernel say, stops where it likes.)
+    ///
+    /// # Blocking
+    ///
+    /// Parks the goroutine; blocks an ordinary thread.
+    #[inline]
+    pub(crate) fn drain(
+        &self,
+        room: usize,
+        mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let held = self.begin(Direction::Read)?;
+        if !held.is_locked || !self.is_plain_tcp {
+            return held.attempt(attempt);
+        }
+        if self.drained.load(Ordering::Relaxed) {
+            self.drained.store(false, Ordering::Relaxed);
+            held.wait()?;
+        }
+        let mut reports_all = false;
+        let len = held.attempt(|fd| {
+            reports_all = self.source.reports_all();
+            attempt(fd)
+        })?;
+        self.drained.store(reports_all && 0 < len && len < room, Ordering::Relaxed);
+        Ok(len)
+    }
+
+    /// [`operate`](Self::operate), which fails with [`TimedOut`](io::ErrorKind::TimedOut) at `deadline`.
+    pub(crate) fn operate_until<T>(
+        &self,
+        direction: Direction,
+        deadline: u64,
+        attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let mut held = self.begin(direction)?;
+        held.over_at = deadline;
+        held.attempt(attempt).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => err::timed_out(),
+            _ => error,
+        })
+    }
+
+    /// [`operate`](Self::operate), which tries again after each `nap`: where the kernel does not report all that may end
+    /// the wait.
+    pub(crate) fn operate_napping<T>(
+        &self,
+        direction: Direction,
+        nap: Duration,
+        attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let mut held = self.begin(direction)?;
+        held.nap_nanos = nap.as_nanos() as u64;
+        held.attempt(attempt)
+    }
+
+    /// Writes all `len` bytes by as many attempts as it takes, no other writer between them; `attempt` is told how many
+    /// have been written. As a blocking write of the kernel's: what was written before an error or the deadline counts,
+    /// and the error is the next call's.
+    #[inline]
+    pub(crate) fn write_whole(
+        &self,
+        len: usize,
+        mut attempt: impl FnMut(BorrowedFd<'_>, usize) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let held = self.begin(Direction::Write)?;
+        let mut done = held.attempt(|fd| attempt(fd, 0))?;
+        while done < len && held.is_locked {
+            match held.attempt(|fd| attempt(fd, done)) {
+                Ok(more) => done += more,
+                Err(_) => break,
+            }
+        }
+        Ok(done)
+    }
+
+    /// Waits, in an operation that has failed for want of something that is not this descriptor's to report, until
+    /// `moment`; ended by a close and by the deadline.
+    pub(crate) fn pause(&self, direction: Direction, moment: u64) -> io::Result<()> {
+        loop {
+            self.source.reset(direction);
+            self.check_open()?;
+            let deadline = self.limits(direction).deadline.load(Ordering::Acquire);
+            let now = now();
+            if now >= deadline {
+                return Err(err::timed_out());
+            }
+            if now >= moment {
+                return Ok(());
+            }
+            self.source.wait(direction, moment.min(deadline))?;
+        }
+    }
+
+    fn check_open(&self) -> io::Result<()> {
+        if self.hold.is_closed() { Err(err::closed()) } else { Ok(()) }
+    }
+
+    /// Fails if it is closed: for operations that do not wait.
+    pub(crate) fn open(&self) -> io::Result<BorrowedFd<'_>> {
+        self.check_open()?;
+        Ok(self.owned.as_fd())
+    }
+
+    /// Closes it for all handles, and wakes whoever waits.
+    pub(crate) fn close(&self) -> io::Result<()> {
+        if !self.hold.close() {
+            return Err(err::closed());
+        }
+        self.source.deregister();
+        let answer = sys::bury(self.owned.as_fd());
+        self.source.wake(Direction::Read);
+        self.source.wake(Direction::Write);
+        answer
+    }
+
+    pub(crate) fn set_deadline(&self, direction: Direction, deadline: Option<Instant>) -> io::Result<()> {
+        self.check_open()?;
+        let deadline = deadline.map_or(NEVER, deadline_at);
+        self.limits(direction).deadline.store(deadline, Ordering::Release);
+        // Whoever waits now looks at it.
+        self.source.wake(direction);
+        Ok(())
+    }
+
+    pub(crate) fn set_timeout(&self, direction: Direction, timeout: Option<Duration>) -> io::Result<()> {
+        self.check_open()?;
+        let nanos = match timeout {
+            None => NEVER,
+            Some(Duration::ZERO) => return Err(err::zero_timeout()),
+            Some(timeout) => u64::try_from(timeout.as_nanos()).unwrap_or(NEVER),
+        };
+        self.limits(direction).timeout.store(nanos, Ordering::Relaxed);
+        Ok(())
+    }
+
+    pub(crate) fn timeout(&self, direction: Direction) -> io::Result<Option<Duration>> {
+        self.check_open()?;
+        let nanos = self.limits(direction).timeout.load(Ordering::Relaxed);
+        Ok((nanos != NEVER).then(|| Duration::from_nanos(nanos)))
+    }
+
+    pub(crate) fn is_nonblocking(&self) -> bool {
+        self.nonblocking.load(Ordering::Relaxed)
+    }
+
+    /// Sets how operations behave; the kernel's flag is the caller's.
+    pub(crate) fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        self.check_open()?;
+        self.nonblocking.store(nonblocking, Ordering::Relaxed);
+        // Whoever waits now shall not.
+        self.source.wake(Direction::Read);
+        self.source.wake(Direction::Write);
+        Ok(())
+    }
+
+    /// The descriptor out of its last handle; a duplicate of it where there are others.
+    ///
+    /// # Panics
+    ///
+    /// If it has to be duplicated and no descriptors are left.
+    pub(crate) fn into_owned(this: Arc<Fd>) -> OwnedFd {
+        match Arc::try_unwrap(this) {
+            Ok(fd) => {
+                let Fd { source, owned, .. } = fd;
+                // Takes it out of the poller.
+                drop(source);
+                owned
+            }
+            Err(shared) => shared
+                .owned
+                .try_clone()
+                .unwrap_or_else(|error| panic!("cannot duplicate a descriptor that has other handles: {error}")),
+        }
+    }
+}
+
+impl Held<'_> {
+    #[inline]
+    fn attempt<T>(&self, mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<T>) -> io::Result<T> {
+        let fd = self.fd;
+        loop {
+            // What is changed or reported after this ends the wait below.
+            fd.source.reset(self.direction);
+            self.check()?;
+            let blocked = match attempt(fd.owned.as_fd()) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => error,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                // Closed under it, between the check and the attempt.
+                Err(_) if fd.hold.is_closed() => return Err(err::closed()),
+                answer => return answer,
+            };
+            if fd.is_nonblocking() || self.over_at != NEVER && now() >= self.over_at {
+                return Err(blocked);
+            }
+            self.wait()?;
+        }
+    }
+
+    /// Fails if it is closed, or past the deadline.
+    #[inline]
+    fn check(&self) -> io::Result<()> {
+        self.fd.check_open()?;
+        let deadline = self.deadline();
+        if deadline != NEVER && now() >= deadline { Err(err::timed_out()) } else { Ok(()) }
+    }
+
+    #[inline]
+    fn deadline(&self) -> u64 {
+        self.fd.limits(self.direction).deadline.load(Ordering::Acquire)
+    }
+
+    /// Waits until something was reported or changed since the last reset, or until it is time to look.
+    #[inline]
+    fn wait(&self) -> io::Result<()> {
+        let mut until = self.deadline().min(self.over_at);
+        if self.nap_nanos != NEVER {
+            until = until.min(now() + self.nap_nanos);
+        }
+        self.fd.source.wait(self.direction, until).or_else(|error| self.fd.check_open().and(Err(error)))
+    }
+}
+
+impl AsFd for Fd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.owned.as_fd()
+    }
+}

@@ -1,0 +1,204 @@
+//! What all sockets have in common: waits and their limits, closing, and the ways into and out of other types.
+
+/// Methods of a type with a field `fd: Arc<Fd>`. `$flag`: how the kernel's `O_NONBLOCK` follows `set_nonblocking`.
+macro_rules! waits {
+    ($name:ident, $flag:expr) => {
+        impl $name {
+            /// How long one read (or receive, or accept) may wait; none: as long as it takes. As std's: the error is
+            /// [`WouldBlock`](std::io::ErrorKind::WouldBlock). It holds for all handles of this socket.
+            ///
+            /// # Errors
+            ///
+            /// If the timeout is zero.
+            pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+                self.fd.set_timeout(Direction::Read, timeout)
+            }
+
+            /// How long one write (or send) may wait. See [`set_read_timeout`](Self::set_read_timeout).
+            ///
+            /// # Errors
+            ///
+            /// If the timeout is zero.
+            pub fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+                self.fd.set_timeout(Direction::Write, timeout)
+            }
+
+            /// What [`set_read_timeout`](Self::set_read_timeout) has set.
+            ///
+            /// # Errors
+            ///
+            /// If it is closed.
+            pub fn read_timeout(&self) -> io::Result<Option<Duration>> {
+                self.fd.timeout(Direction::Read)
+            }
+
+            /// What [`set_write_timeout`](Self::set_write_timeout) has set.
+            ///
+            /// # Errors
+            ///
+            /// If it is closed.
+            pub fn write_timeout(&self) -> io::Result<Option<Duration>> {
+                self.fd.timeout(Direction::Write)
+            }
+
+            /// The moment from which on reads and writes fail with
+            /// [`TimedOut`](std::io::ErrorKind::TimedOut), those that wait by then included; they fail even if they would
+            /// not have to wait, until another deadline is set. None: never. As Go's `SetDeadline`: any goroutine may
+            /// set it, at any time, for all handles.
+            ///
+            /// # Errors
+            ///
+            /// If it is closed.
+            pub fn set_deadline(&self, deadline: Option<Instant>) -> io::Result<()> {
+                self.fd.set_deadline(Direction::Read, deadline)?;
+                self.fd.set_deadline(Direction::Write, deadline)
+            }
+
+            /// [`set_deadline`](Self::set_deadline) for reads, receives and accepts.
+            ///
+            /// # Errors
+            ///
+            /// If it is closed.
+            pub fn set_read_deadline(&self, deadline: Option<Instant>) -> io::Result<()> {
+                self.fd.set_deadline(Direction::Read, deadline)
+            }
+
+            /// [`set_deadline`](Self::set_deadline) for writes and sends.
+            ///
+            /// # Errors
+            ///
+            /// If it is closed.
+            pub fn set_write_deadline(&self, deadline: Option<Instant>) -> io::Result<()> {
+                self.fd.set_deadline(Direction::Write, deadline)
+            }
+
+            /// Closes it for all handles. Whoever waits in an operation is woken, and that operation and all later ones
+            /// fail with an error for which [`is_closed`](crate::is_closed) is true. The descriptor's number stays taken
+            /// until the last handle is dropped, so nobody meets a stranger behind it.
+            ///
+            /// Without this it is closed when the last handle is dropped.
+            ///
+            /// # Errors
+            ///
+            /// If it is closed already.
+            pub fn close(&self) -> io::Result<()> {
+                self.fd.close()
+            }
+
+            /// Whether operations return [`WouldBlock`](std::io::ErrorKind::WouldBlock) and do not wait. Goroutines have
+            /// little use for it; it is there for code that polls by other means, and holds for all handles.
+            ///
+            /// # Errors
+            ///
+            /// If it is closed.
+            pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+                self.fd.set_nonblocking(nonblocking)?;
+                if $flag { crate::sys::set_nonblocking(self.fd.as_fd(), nonblocking) } else { Ok(()) }
+            }
+
+            /// The error that is pending on it (`SO_ERROR`), which is taken off it.
+            ///
+            /// # Errors
+            ///
+            /// If it cannot be asked.
+            pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+                socket2::SockRef::from(&self.fd.open()?).take_error()
+            }
+
+            /// Another handle of the same socket. Both have the same descriptor, deadlines and timeouts; it is closed with
+            /// the last.
+            ///
+            /// # Errors
+            ///
+            /// None today; as std's.
+            pub fn try_clone(&self) -> io::Result<$name> {
+                Ok($name { fd: Arc::clone(&self.fd) })
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let mut debug = f.debug_struct(stringify!($name));
+                if let Ok(addr) = self.local_addr() {
+                    debug.field("addr", &addr);
+                }
+                debug.field("fd", &self.fd.as_fd().as_raw_fd()).finish()
+            }
+        }
+    };
+}
+
+/// Ways from and to descriptors and std's type. `$listens`: the open file needs `O_NONBLOCK`.
+#[allow(unused_macros)]
+macro_rules! conversions {
+    ($name:ident, $std:ty, $listens:expr) => {
+        impl AsFd for $name {
+            /// After [`close`](Self::close) the descriptor is that of a file that can neither be read nor written.
+            fn as_fd(&self) -> BorrowedFd<'_> {
+                self.fd.as_fd()
+            }
+        }
+
+        impl AsRawFd for $name {
+            fn as_raw_fd(&self) -> RawFd {
+                self.fd.as_fd().as_raw_fd()
+            }
+        }
+
+        impl From<OwnedFd> for $name {
+            fn from(owned: OwnedFd) -> $name {
+                // If it fails an accept may block its thread for a while, and that is noticed.
+                if $listens {
+                    let _ = crate::sys::set_nonblocking(owned.as_fd(), true);
+                }
+                $name { fd: Arc::new(Fd::new(owned)) }
+            }
+        }
+
+        impl From<$name> for OwnedFd {
+            /// # Panics
+            ///
+            /// If there are other handles, so that the descriptor has to be duplicated, and none are left.
+            fn from(socket: $name) -> OwnedFd {
+                let nonblocking = socket.fd.is_nonblocking();
+                let owned = Fd::into_owned(socket.fd);
+                if $listens {
+                    let _ = crate::sys::set_nonblocking(owned.as_fd(), nonblocking);
+                }
+                owned
+            }
+        }
+
+        impl IntoRawFd for $name {
+            fn into_raw_fd(self) -> RawFd {
+                OwnedFd::from(self).into_raw_fd()
+            }
+        }
+
+        impl FromRawFd for $name {
+            /// # Safety
+            ///
+            /// As [`OwnedFd`]'s.
+            unsafe fn from_raw_fd(fd: RawFd) -> $name {
+                // SAFETY: by contract.
+                unsafe { $name::from(OwnedFd::from_raw_fd(fd)) }
+            }
+        }
+
+        impl From<$std> for $name {
+            /// The same socket, for goroutines: its operations wait, whatever it was set to.
+            fn from(socket: $std) -> $name {
+                $name::from(OwnedFd::from(socket))
+            }
+        }
+
+        impl From<$name> for $std {
+            /// The same socket, for threads.
+            fn from(socket: $name) -> $std {
+                <$std>::from(OwnedFd::from(socket))
+            }
+        }
+    };
+}
+
+pub(crate) use {conversions, waits};

@@ -1,0 +1,23 @@
+//! gander's way out: how do goroutines talk to the world?
+//!
+//! Everything here has std's names and signatures: `use gander_net::TcpStream` for `use std::net::TcpStream`, and where
+//! a thread would block the goroutine parks. Ordinary threads may use it too, and block.
+
+mod accept;
+mod addr;
+mod datagram;
+mod err;
+mod fd;
+mod handle;
+mod stream_io;
+mod sys;
+mod tcp;
+mod udp;
+mod unix;
+
+pub use addr::ToSocketAddrs;
+pub use err::is_closed;
+pub use std::net::{AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6};
+pub use tcp::{Incoming, TcpListener, TcpStream};
+pub use udp::UdpSocket;
+pub use unix::{UnixDatagram, UnixIncoming, UnixListener, UnixStream};

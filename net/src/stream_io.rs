@@ -1,0 +1,121 @@
+//! Reading and writing of stream sockets, for TCP and Unix.
+
+use std::io::{self, IoSlice, IoSliceMut};
+
+use gander_runtime::poll::Direction;
+
+use crate::fd::Fd;
+use crate::sys;
+
+pub(crate) fn read(fd: &Fd, buf: &mut [u8]) -> io::Result<usize> {
+    if buf.is_empty() {
+        // Nothing to wait for.
+        return fd.open().map(|_| 0);
+    }
+    fd.operate(Direction::Read, |fd| sys::recv(fd, buf, 0))
+}
+
+/// [`read`] of a TCP stream.
+pub(crate) fn read_tcp(fd: &Fd, buf: &mut [u8]) -> io::Result<usize> {
+    if buf.is_empty() {
+        return fd.open().map(|_| 0);
+    }
+    fd.drain(buf.len(), |fd| sys::recv(fd, buf, 0))
+}
+
+pub(crate) fn peek(fd: &Fd, buf: &mut [u8]) -> io::Result<usize> {
+    fd.operate(Direction::Read, |fd| sys::recv(fd, buf, libc::MSG_PEEK))
+}
+
+pub(crate) fn read_vectored(fd: &Fd, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+    if bufs.iter().all(|buf| buf.is_empty()) {
+        return fd.open().map(|_| 0);
+    }
+    fd.operate(Direction::Read, |fd| sys::recv_vectored(fd, bufs))
+}
+
+pub(crate) fn write(fd: &Fd, buf: &[u8]) -> io::Result<usize> {
+    fd.write_whole(buf.len(), |fd, done| sys::send(fd, &buf[done..]))
+}
+
+pub(crate) fn write_vectored(fd: &Fd, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+    let len = bufs.iter().map(|buf| buf.len()).sum();
+    fd.write_whole(len, |fd, done| {
+        if done == 0 {
+            return sys::send_vectored(fd, bufs);
+        }
+        // The kernel took a part: the rest goes slice by slice.
+        let mut before = 0;
+        for buf in bufs {
+            if done < before + buf.len() {
+                return sys::send(fd, &buf[done - before..]);
+            }
+            before += buf.len();
+        }
+        Ok(0)
+    })
+}
+
+/// `Read` and `Write`, owned and by reference.
+macro_rules! stream_io {
+    ($name:ident, $read:ident) => {
+        /// # Blocking
+        ///
+        /// Parks the goroutine until there is something to read; blocks an ordinary thread.
+        impl Read for &$name {
+            fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+                crate::stream_io::$read(&self.fd, buf)
+            }
+
+            fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+                crate::stream_io::read_vectored(&self.fd, bufs)
+            }
+        }
+
+        /// A write is whole: it returns when everything has been handed to the kernel, or at an error, a timeout or a
+        /// deadline with what has been. What others write at the same time goes before or after it.
+        ///
+        /// # Blocking
+        ///
+        /// Parks the goroutine while there is no room; blocks an ordinary thread.
+        impl Write for &$name {
+            fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+                crate::stream_io::write(&self.fd, buf)
+            }
+
+            fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+                crate::stream_io::write_vectored(&self.fd, bufs)
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+
+        impl Read for $name {
+            fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+                (&*self).read(buf)
+            }
+
+            fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+                (&*self).read_vectored(bufs)
+            }
+        }
+
+        impl Write for $name {
+            fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+                (&*self).write(buf)
+            }
+
+            fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+                (&*self).write_vectored(bufs)
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+    };
+}
+
+pub(crate) use stream_io;

@@ -1,0 +1,156 @@
+//! Connecting: to one address, or to the first of several that answers.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use gander_runtime::poll::Direction;
+use gander_runtime::timer::now;
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
+
+use super::TcpStream;
+use crate::addr::no_address;
+use crate::err;
+use crate::fd::Fd;
+use crate::sys;
+
+/// The address of a TCP or UDP socket.
+pub(crate) fn inet(addr: SockAddr) -> io::Result<SocketAddr> {
+    addr.as_socket().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not an internet socket"))
+}
+
+/// Begins to connect.
+fn begin(addr: SocketAddr) -> io::Result<OwnedFd> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+    match socket.connect(&addr.into()) {
+        // Interrupted: the kernel goes on with it.
+        Err(error)
+            if error.raw_os_error() == Some(libc::EINPROGRESS) || error.kind() == io::ErrorKind::Interrupted => {}
+        answer => answer?,
+    }
+    Ok(socket.into())
+}
+
+/// Whether it is connected: [`WouldBlock`](io::ErrorKind::WouldBlock) while that is open.
+fn outcome(fd: BorrowedFd<'_>) -> io::Result<()> {
+    let socket = SockRef::from(&fd);
+    let failed = || socket.take_error().and_then(|error| error.map_or(Ok(()), Err));
+    failed()?;
+    match socket.peer_addr() {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => {
+            // Or it failed between the two questions.
+            failed()?;
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Connects to one address, or fails at `deadline`.
+pub(super) fn one(addr: SocketAddr, deadline: u64) -> io::Result<TcpStream> {
+    if now() >= deadline {
+        return Err(err::timed_out());
+    }
+    let fd = Fd::plain_tcp(begin(addr)?);
+    fd.operate_until(Direction::Write, deadline, outcome)?;
+    sys::set_nonblocking(fd.as_fd(), false)?;
+    Ok(TcpStream { fd: Arc::new(fd) })
+}
+
+/// So long an address may take before the next one is tried, too.
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// Connects to the first address that answers, or fails at `deadline`.
+pub(super) fn race(addrs: &[SocketAddr], deadline: u64) -> io::Result<TcpStream> {
+    let mut left = match addrs {
+        [] => return Err(no_address()),
+        [addr] => return one(*addr, deadline),
+        _ => taking_turns(addrs).into_iter(),
+    };
+    // Those that are on their way.
+    let set = Fd::new(sys::new_set()?);
+    let mut running: Vec<OwnedFd> = Vec::new();
+    let mut first_error = None;
+    let mut next_at = 0;
+    loop {
+        let time = now();
+        if time >= deadline {
+            return Err(err::timed_out());
+        }
+        if (time >= next_at || running.is_empty())
+            && let Some(addr) = left.next()
+        {
+            let share = (deadline - time) / (left.len() as u64 + 1);
+            next_at = time + share.min(HEAD_START.as_nanos() as u64);
+            match begin(addr) {
+                Ok(fd) => {
+                    sys::add_to_set(set.as_fd(), fd.as_fd())?;
+                    running.push(fd);
+                }
+                Err(error) => {
+                    first_error.get_or_insert(error);
+                    next_at = time;
+                }
+            }
+        }
+        let mut at = 0;
+        while at < running.len() {
+            match outcome(running[at].as_fd()) {
+                Ok(()) => {
+                    let fd = running.swap_remove(at);
+                    sys::set_nonblocking(fd.as_fd(), false)?;
+                    return Ok(TcpStream::new(fd));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => at += 1,
+                Err(error) => {
+                    first_error.get_or_insert(error);
+                    running.remove(at);
+                    next_at = 0;
+                }
+            }
+        }
+        let more = left.len() > 0;
+        if running.is_empty() && !more {
+            return Err(first_error.unwrap_or_else(no_address));
+        }
+        if more && (running.is_empty() || now() >= next_at) {
+            continue;
+        }
+        let until = if more { next_at.min(deadline) } else { deadline };
+        match set.operate_until(Direction::Read, until, sys::look_at_set) {
+            Err(error) if error.kind() != io::ErrorKind::TimedOut => return Err(error),
+            _ => {}
+        }
+    }
+}
+
+/// The addresses, families taking turns, the first one's first.
+fn taking_turns(addrs: &[SocketAddr]) -> Vec<SocketAddr> {
+    let (first, second): (Vec<_>, Vec<_>) =
+        addrs.iter().copied().partition(|addr| addr.is_ipv4() == addrs[0].is_ipv4());
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    let mut turns = Vec::with_capacity(addrs.len());
+    loop {
+        let before = turns.len();
+        turns.extend(first.next());
+        turns.extend(second.next());
+        if turns.len() == before {
+            return turns;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::taking_turns;
+
+    #[test]
+    fn families_take_turns() {
+        let parse = |list: &[&str]| list.iter().map(|addr| addr.parse().unwrap()).collect::<Vec<_>>();
+        let given = parse(&["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1"]);
+        assert_eq!(taking_turns(&given), parse(&["[::1]:1", "1.1.1.1:1", "[::2]:1", "[::3]:1"]));
+    }
+}

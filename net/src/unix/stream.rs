@@ -1,0 +1,148 @@
+//! A Unix connection.
+
+#![allow(unsafe_code, reason = "`FromRawFd`")]
+
+use std::fmt;
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::unix::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gander_runtime::blocking;
+use gander_runtime::poll::Direction;
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+
+use super::{from_path, raw, unix};
+use crate::fd::Fd;
+use crate::handle::{conversions, waits};
+use crate::stream_io::{self, stream_io};
+use crate::sys;
+
+/// A Unix connection. As [`std::os::unix::net::UnixStream`].
+///
+/// # Examples
+///
+/// ```
+/// use std::io::{Read, Write};
+/// use gander_net::UnixStream;
+///
+/// # gander_runtime::run(|| {
+/// let (mut a, mut b) = UnixStream::pair().unwrap();
+/// gander_runtime::go(move || a.write_all(b"hello").unwrap());
+/// let mut text = String::new();
+/// b.read_to_string(&mut text).unwrap();
+/// assert_eq!(text, "hello");
+/// # });
+/// ```
+pub struct UnixStream {
+    pub(super) fd: Arc<Fd>,
+}
+
+waits!(UnixStream, true);
+conversions!(UnixStream, std::os::unix::net::UnixStream, false);
+stream_io!(UnixStream, read);
+
+impl UnixStream {
+    pub(super) fn new(owned: OwnedFd) -> UnixStream {
+        UnixStream { fd: Arc::new(Fd::new(owned)) }
+    }
+
+    /// Connects to the socket at `path`.
+    ///
+    /// # Blocking
+    ///
+    /// If the listener's queue is full it blocks the thread as [`blocking`] does: the kernel reports no end of that.
+    ///
+    /// # Errors
+    ///
+    /// If nobody listens there.
+    pub fn connect<P: AsRef<Path>>(path: P) -> io::Result<UnixStream> {
+        UnixStream::connect_raw(&from_path(path.as_ref())?)
+    }
+
+    /// Connects to an address.
+    ///
+    /// # Blocking
+    ///
+    /// As [`connect`](Self::connect).
+    ///
+    /// # Errors
+    ///
+    /// If nobody listens there.
+    pub fn connect_addr(addr: &SocketAddr) -> io::Result<UnixStream> {
+        UnixStream::connect_raw(&raw(addr)?)
+    }
+
+    fn connect_raw(addr: &SockAddr) -> io::Result<UnixStream> {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+        let full = match socket.connect(addr) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => true,
+            answer => answer.map(|()| false)?,
+        };
+        sys::set_nonblocking(socket.as_fd(), false)?;
+        if full {
+            blocking(|| {
+                loop {
+                    match socket.connect(addr) {
+                        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                        answer => return answer,
+                    }
+                }
+            })?;
+        }
+        Ok(UnixStream::new(socket.into()))
+    }
+
+    /// Two that are connected to each other.
+    ///
+    /// # Errors
+    ///
+    /// If no descriptors are left.
+    pub fn pair() -> io::Result<(UnixStream, UnixStream)> {
+        let (a, b) = Socket::pair(Domain::UNIX, Type::STREAM, None)?;
+        Ok((UnixStream::new(a.into()), UnixStream::new(b.into())))
+    }
+
+    /// The address of this end.
+    ///
+    /// # Errors
+    ///
+    /// If it is closed.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        unix(SockRef::from(&self.fd.open()?).local_addr()?)
+    }
+
+    /// The address of the other end.
+    ///
+    /// # Errors
+    ///
+    /// If it is not connected any more.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        unix(SockRef::from(&self.fd.open()?).peer_addr()?)
+    }
+
+    /// Ends one direction or both, for all handles. Whoever waits to read is told the end.
+    ///
+    /// # Errors
+    ///
+    /// If it is not connected.
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        SockRef::from(&self.fd.open()?).shutdown(how)
+    }
+
+    /// Reads without taking what was read.
+    ///
+    /// # Blocking
+    ///
+    /// As a read.
+    ///
+    /// # Errors
+    ///
+    /// As a read.
+    pub fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
+        stream_io::peek(&self.fd, buf)
+    }
+}
