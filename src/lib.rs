@@ -28,8 +28,12 @@
 //! | exchange values | [`chan`], [`select!`] |
 //! | share and agree | [`sync`] |
 //! | talk over sockets | [`net`] |
-//! | wait | [`JoinHandle::join`], [`sleep`], [`park`], [`yield_now`] |
+//! | wait | [`JoinHandle::join`], [`sleep`](sleep()), [`park`](park()), [`yield_now`] |
+//! | do something later, or again and again | [`time`] |
+//! | end work that nobody waits for any more | [`context`] |
+//! | have several fail together | [`context::ErrGroup`], [`context::try_scope`], [`context::all`] |
 //! | block for long | [`blocking`] |
+//! | find goroutines that never end | [`leak::check`] in tests; a [deadlock](#deadlock) is reported |
 //! | recurse deeply | [`stack`] |
 //! | have goroutine-local values | [`goroutine_local!`], or `thread_local!` in own mode |
 //! | look inside | [`inspect`], [`stats`](stats()) |
@@ -48,6 +52,13 @@
 //! Under [`main`](macro@main) the process ends when `main` returns; other goroutines are not waited for. A panic in a
 //! goroutine without a handle ends the process with code 2; so does a stack overflow, with a report.
 
+//!
+//! # Deadlock
+//!
+//! When every goroutine waits for another one, a program under [`main`](macro@main) or [`run`] ends with code 2: `fatal
+//! error: all goroutines are asleep - deadlock!`, and a list of them with what each waits for and where it was spawned.
+//! This is never said while a timer is set, a call blocks, or the process has threads that are not gander's.
+
 #![forbid(unsafe_code)]
 
 pub use gander_chan::{select, select_biased};
@@ -64,6 +75,32 @@ pub mod chan {
     pub use gander_chan::*;
 }
 
+/// Contexts: who may stop waiting, and why; and groups of goroutines that fail together.
+pub mod context {
+    pub use gander_context::*;
+}
+
+/// Leak checks for tests: which goroutines did a piece of code start that are still there?
+///
+/// ```
+/// # gander::run(|| {
+/// use gander::chan::bounded;
+///
+/// gander::leak::check(|| {
+///     let (tx, rx) = bounded(0);
+///     gander::go(move || tx.send(1).unwrap());
+///     assert_eq!(rx.recv(), Ok(1));
+/// });
+/// # });
+/// ```
+pub mod leak {
+    pub use gander_runtime::leak::{Check, check};
+}
+
+/// Timers: when something happens. `use gander::time::…` can stand where `use std::time::…` stood.
+pub mod time {
+    pub use gander_time::*;
+}
 /// Looking inside: what is every goroutine doing, and how much is there of everything.
 ///
 /// ```
@@ -139,3 +176,8 @@ pub mod stack {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}
+
+/// So are those of the phrase book.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/from-go.md")]
+mod from_go {}

@@ -216,6 +216,105 @@ cases! {
         let _loud = Loud("main's");
         gander::exit();
     });
+    // panics-1, semantics 42: main blocks for ever, alone.
+    panics_1_deadlock: |name| {
+        let ended = child(name, &[]);
+        ended.expect(2, &[
+            "fatal error: all goroutines are asleep - deadlock!",
+            "goroutine 1 \"main\" [chan receive",
+            "created",
+            "tests/process.rs:",
+        ]);
+        assert!(ended.took < Duration::from_secs(10), "{ended:?}");
+    }, under_main!(|| {
+        let (_tx, rx) = gander::chan::bounded::<()>(0);
+        let _ = rx.recv();
+    });
+    // semantics 43: whatever they wait for; a ticker that nobody waits for does not keep the process.
+    deadlock_of_many: |name| {
+        child(name, &[]).expect(2, &[
+            "all goroutines are asleep - deadlock!", "[join]", "\"stuck\" [park]", "[chan send]", "[scope end]",
+        ]);
+    }, under_main!(|| {
+        let _ticker = gander::time::Ticker::new(Duration::from_millis(1));
+        let _timer = gander::time::Timer::new(Duration::from_millis(1));
+        gander::go(|| gander::scope(|s| { s.spawn(|| park_for_ever()); }));
+        let (tx, _rx) = gander::chan::bounded(0);
+        gander::go(move || { let _ = tx.send(1); });
+        let _ = Builder::new().name("stuck".into()).spawn(|| park_for_ever()).unwrap().join();
+    });
+    // The same under `run`, from the process's only thread; and where main has exited.
+    deadlock_under_run: |name| { child(name, &[]).expect(2, &["all goroutines are asleep", "[park]"]); }, || {
+        builder().run(|| park_for_ever());
+        ExitCode::SUCCESS
+    };
+    deadlock_after_exit: |name| { child(name, &[]).expect(2, &["all goroutines are asleep", "[park]"]); },
+    under_main!(|| {
+        gander::go(|| park_for_ever());
+        gander::exit();
+    });
+    // The context's timer is over, and nobody else is there.
+    deadlock_after_timers: |name| { child(name, &[]).expect(2, &["all goroutines are asleep"]); }, under_main!(|| {
+        let (ctx, _cancel) = gander::context::Context::background().with_timeout(Duration::from_millis(30));
+        let _ = ctx.done().recv();
+        gander::time::after_func(Duration::from_millis(30), || {});
+        park_for_ever();
+    });
+    // semantics 43 to 45: no alarm while something may still happen: a sleep, a function to be called, a call that
+    // blocks, a process that is waited for, a thread that never used gander but holds an end of a channel.
+    no_deadlock: |name| {
+        let ended = child(name, &[]);
+        ended.expect(0, &[]);
+        assert_eq!(ended.out, "slept\ncalled\nblocked\nran\nreceived\ndone\n");
+    }, under_main!(|| {
+        let pause = Duration::from_millis(150);
+        gander::sleep(pause);
+        println!("slept");
+        let (tx, rx) = gander::chan::bounded(0);
+        let theirs = tx.clone();
+        gander::time::after_func(pause, move || theirs.send("called").unwrap());
+        println!("{}", rx.recv().unwrap());
+        let theirs = tx.clone();
+        gander::go(move || {
+            gander::blocking(|| std::thread::sleep(pause));
+            theirs.send("blocked").unwrap();
+        });
+        println!("{}", rx.recv().unwrap());
+        let theirs = tx.clone();
+        gander::go(move || {
+            assert!(std::process::Command::new("sleep").arg("0.15").status().unwrap().success());
+            theirs.send("ran").unwrap();
+        });
+        println!("{}", rx.recv().unwrap());
+        let thread = std::thread::spawn(move || {
+            std::thread::sleep(pause);
+            tx.send("received").unwrap();
+            std::thread::sleep(pause);
+        });
+        println!("{}", rx.recv().unwrap());
+        assert!(rx.recv().is_err());
+        thread.join().unwrap();
+        println!("done");
+    });
+    // Nor when a thread that called `run` has its result, and the others sleep.
+    no_deadlock_after_run: |name| { child(name, &[]).expect(0, &[]); }, || {
+        let (tx, rx) = gander::chan::bounded(0);
+        let worker = builder().run(move || gander::spawn(move || rx.recv()));
+        std::thread::sleep(Duration::from_millis(100));
+        tx.send(1).unwrap();
+        assert_eq!(worker.join().unwrap(), Ok(1));
+        ExitCode::SUCCESS
+    };
+    // timers-20: a program that only sleeps, with its output closed.
+    timers_20_only_sleeps: |name| {
+        let ended = child(name, &[]);
+        ended.expect(0, &[]);
+        assert!(ended.took >= Duration::from_millis(300) && ended.err.is_empty(), "{ended:?}");
+    }, under_main!(|| {
+        // SAFETY: nobody in this process prints.
+        unsafe { libc::close(1) };
+        gander::sleep(Duration::from_millis(300));
+    });
     // panics-5: two panics caught, the third not: messages in order, the exit is the third's.
     panics_5_order: |name| {
         let ended = child(name, &[]);

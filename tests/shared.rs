@@ -6,6 +6,8 @@ mod common;
 
 #[path = "bodies/inspect.rs"]
 mod inspect;
+#[path = "bodies/leak.rs"]
+mod leak;
 #[path = "bodies/locals.rs"]
 mod locals;
 #[path = "bodies/lock.rs"]

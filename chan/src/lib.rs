@@ -54,6 +54,7 @@ mod chan;
 #[doc(hidden)]
 pub mod clock;
 mod count;
+mod ctx;
 mod err;
 mod iter;
 mod look;
@@ -66,6 +67,7 @@ mod wait;
 
 pub use chan::{Receiver, Sender, bounded, never, unbounded};
 pub use clock::{after, at, tick};
+pub use ctx::{RecvCtxError, SendCtxError};
 pub use err::{
     ReadyTimeoutError, RecvError, RecvTimeoutError, SelectTimeoutError, SendError, SendTimeoutError, TryReadyError,
     TryRecvError, TrySelectError, TrySendError,

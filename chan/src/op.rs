@@ -61,14 +61,14 @@ impl<T> Channel<T> {
                 Start::Closed => End::Closed,
                 Start::MustWait(lines) => {
                     drop(lines);
-                    self.wait_to_send_until(place, deadline())
+                    self.wait_to_send_until(place, deadline(), None)
                 }
             }
         };
         match end {
             End::Moved => Ok(()),
             End::Closed => Err(SendTimeoutError::Disconnected(ManuallyDrop::into_inner(value))),
-            End::Timeout => Err(SendTimeoutError::Timeout(ManuallyDrop::into_inner(value))),
+            End::GaveUp => Err(SendTimeoutError::Timeout(ManuallyDrop::into_inner(value))),
         }
     }
 
@@ -119,13 +119,13 @@ impl<T> Channel<T> {
                 Start::Closed => End::Closed,
                 Start::MustWait(lines) => {
                     drop(lines);
-                    self.wait_to_recv_until(place.as_mut_ptr(), deadline())
+                    self.wait_to_recv_until(place.as_mut_ptr(), deadline(), None)
                 }
             };
             match end {
                 End::Moved => Ok(place.assume_init()),
                 End::Closed => Err(RecvTimeoutError::Disconnected),
-                End::Timeout => Err(RecvTimeoutError::Timeout),
+                End::GaveUp => Err(RecvTimeoutError::Timeout),
             }
         }
     }
@@ -295,5 +295,6 @@ pub(crate) enum Start<'a> {
 pub(crate) enum End {
     Moved,
     Closed,
-    Timeout,
+    /// The time was up, or the signal fired.
+    GaveUp,
 }

@@ -7,7 +7,7 @@
 
 use gander_runtime::lock::Guard;
 use gander_runtime::timer::now;
-use gander_runtime::{Claim, Task, WaitReason, wait, wait_until};
+use gander_runtime::{Claim, Signal, Task, WaitReason, wait, wait_cancellable};
 
 use crate::op::{End, Start};
 use crate::state::Lines;
@@ -58,7 +58,7 @@ impl<T> Channel<T> {
         if self.is_clock() {
             drop(lines);
             // SAFETY: by contract.
-            return matches!(unsafe { self.wait_to_recv_until(place, u64::MAX) }, End::Moved);
+            return matches!(unsafe { self.wait_to_recv_until(place, u64::MAX, None) }, End::Moved);
         }
         loop {
             let mut node = Node::new(place.cast());
@@ -83,13 +83,13 @@ impl<T> Channel<T> {
         }
     }
 
-    /// Sends `*value`, or stands in line with it until `deadline`.
+    /// Sends `*value`, or stands in line with it until `deadline`, or until `signal` fires.
     ///
     /// # Safety
     ///
     /// `*value` is valid; it is no longer the caller's if it was moved.
     #[cold]
-    pub(crate) unsafe fn wait_to_send_until(&self, value: *mut T, deadline: u64) -> End {
+    pub(crate) unsafe fn wait_to_send_until(&self, value: *mut T, deadline: u64, signal: Option<&Signal>) -> End {
         loop {
             // The clock is looked at without the lock, and before: what comes first counts.
             let late = now() >= deadline;
@@ -97,21 +97,22 @@ impl<T> Channel<T> {
             let mut lines = match unsafe { self.start_send(value) } {
                 Start::Done => return End::Moved,
                 Start::Closed => return End::Closed,
-                Start::MustWait(_) if late => return End::Timeout,
+                Start::MustWait(_) if late => return End::GaveUp,
                 Start::MustWait(lines) => lines,
             };
             let claim = Claim::new();
             let mut node = Node::claimed(Task::current(), value.cast(), &claim, ONLY_CASE);
             let node = &raw mut node;
-            // SAFETY: as in `wait_to_send`; who readies us has claimed the wait, and if that was the clock then the
-            // node leaves the queue before this frame does.
+            // SAFETY: as in `wait_to_send`; who readies us has claimed the wait, and if that was the clock or the signal
+            // then the node leaves the queue before this frame does.
             let outcome = unsafe {
                 self.queue_sender(&mut lines, node);
                 let lock = Guard::leak(lines).raw();
-                let winner = wait_until(WaitReason::ChanSend, deadline, &claim, || lock.unlock_handed_over());
-                if winner == Claim::TIMEOUT {
+                let unlock = || lock.unlock_handed_over();
+                let winner = wait_cancellable(WaitReason::ChanSend, deadline, signal, &claim, unlock);
+                if winner != ONLY_CASE {
                     self.unqueue_sender(&mut self.lock.lock(), node);
-                    return End::Timeout;
+                    return End::GaveUp;
                 }
                 Node::outcome(node)
             };
@@ -123,13 +124,13 @@ impl<T> Channel<T> {
         }
     }
 
-    /// Fills `*place`, or stands in line for that until `deadline`.
+    /// Fills `*place`, or stands in line for that until `deadline`, or until `signal` fires.
     ///
     /// # Safety
     ///
     /// `*place` is free.
     #[cold]
-    pub(crate) unsafe fn wait_to_recv_until(&self, place: *mut T, deadline: u64) -> End {
+    pub(crate) unsafe fn wait_to_recv_until(&self, place: *mut T, deadline: u64, signal: Option<&Signal>) -> End {
         loop {
             // The clock is looked at without the lock, and before: what comes first counts.
             let late = now() >= deadline;
@@ -137,23 +138,24 @@ impl<T> Channel<T> {
             let mut lines = match unsafe { self.start_recv(place) } {
                 Start::Done => return End::Moved,
                 Start::Closed => return End::Closed,
-                Start::MustWait(_) if late => return End::Timeout,
+                Start::MustWait(_) if late => return End::GaveUp,
                 Start::MustWait(lines) => lines,
             };
             let alarm = lines.dial.as_ref().map_or(deadline, |dial| dial.when().min(deadline));
             let claim = Claim::new();
             let mut node = Node::claimed(Task::current(), place.cast(), &claim, ONLY_CASE);
             let node = &raw mut node;
-            // SAFETY: as in `wait_to_recv`; who readies us has claimed the wait, and if that was the clock then the
-            // node leaves the queue before this frame does.
+            // SAFETY: as in `wait_to_recv`; who readies us has claimed the wait, and if that was the clock or the signal
+            // then the node leaves the queue before this frame does.
             let outcome = unsafe {
                 self.queue_receiver(&mut lines, node);
                 let lock = Guard::leak(lines).raw();
-                let winner = wait_until(WaitReason::ChanReceive, alarm, &claim, || lock.unlock_handed_over());
-                if winner == Claim::TIMEOUT {
+                let unlock = || lock.unlock_handed_over();
+                let winner = wait_cancellable(WaitReason::ChanReceive, alarm, signal, &claim, unlock);
+                if winner != ONLY_CASE {
                     self.unqueue_receiver(&mut self.lock.lock(), node);
-                    if alarm == deadline {
-                        return End::Timeout;
+                    if winner == Claim::CANCELLED || alarm == deadline {
+                        return End::GaveUp;
                     }
                 }
                 Node::outcome(node)

@@ -1,13 +1,15 @@
 //! How a goroutine, or the runtime with its main goroutine, shall be.
 
 use std::panic::Location;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::deadlock::Entry;
 use crate::error::{SpawnError, StartError};
 use crate::join::JoinHandle;
 use crate::runtime::{self, Settings};
 use crate::scope::{Scope, ScopedJoinHandle};
 use crate::spawn::{detached, joinable};
+use crate::timer;
 
 /// Settings of a goroutine, and of the runtime. As [`std::thread::Builder`] where that has the thing.
 ///
@@ -221,6 +223,12 @@ impl Builder {
         F: FnOnce() -> T + Send,
         T: Send,
     {
+        // A goroutine that waits for another is seen itself.
+        let entry = (!crate::entry::is_goroutine()).then(Entry::new);
+        let f = move || {
+            let _entry = entry;
+            f()
+        };
         // SAFETY: the goroutine is joined before this returns, so whatever `f` and its result borrow outlives it.
         let main = unsafe { self.launch_main(f, Location::caller())? };
         match main.join() {
@@ -316,6 +324,39 @@ where
 #[track_caller]
 pub fn go(f: impl FnOnce() + Send + 'static) {
     Builder::new().go(f).unwrap_or_else(|error| panic!("failed to spawn a goroutine: {error}"));
+}
+
+/// Runs `f` in a goroutine, as if [`go`] had been called at `spawned_at`; where no runtime runs, in a thread. If neither
+/// can be made now then as soon as it can.
+#[doc(hidden)]
+pub fn go_surely(f: impl FnOnce() + Send + 'static, spawned_at: &'static Location<'static>) {
+    const AGAIN_NANOS: u64 = 10_000_000;
+    let slot = Arc::new(Mutex::new(Some(f)));
+    if !try_start(&slot, spawned_at) {
+        let call = timer::Call::new(move |call| {
+            if !try_start(&slot, spawned_at) {
+                call.set(timer::now().saturating_add(AGAIN_NANOS));
+            }
+        });
+        call.set(timer::now().saturating_add(AGAIN_NANOS));
+    }
+}
+
+/// Starts what is in the slot; it stays there if that fails.
+fn try_start<F>(slot: &Arc<Mutex<Option<F>>>, spawned_at: &'static Location<'static>) -> bool
+where
+    F: FnOnce() + Send + 'static,
+{
+    let run = |slot: Arc<Mutex<Option<F>>>| {
+        move || {
+            let f = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+            f.expect("started once")();
+        }
+    };
+    match detached(run(slot.clone()), (), None, None, spawned_at) {
+        Err(SpawnError::NotRunning) => std::thread::Builder::new().spawn(run(slot.clone())).is_ok(),
+        answer => answer.is_ok(),
+    }
 }
 
 /// `go!(f(x))`: evaluates an expression in a goroutine of its own, as Go's `go` statement.

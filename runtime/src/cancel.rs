@@ -21,7 +21,7 @@ use std::ptr;
 
 use crate::door::{AtomicBool, Lock, Ordering};
 use crate::g::reason::WaitReason;
-use crate::park::{Claim, Task, wait_until_if};
+use crate::park::{Claim, Task, wait_until, wait_until_if};
 
 /// What a wait of gander can be made to end by: a context. Methods named `…_ctx` take one.
 ///
@@ -292,8 +292,8 @@ impl Waiters {
     }
 }
 
-/// [`wait_until`](crate::wait_until) that `signal` may end too: then [`Claim::CANCELLED`] is the winner, also if it had
-/// fired before. Returns the winner.
+/// [`wait_until`](crate::wait_until) that `signal`, if there is one, may end too: then [`Claim::CANCELLED`] is the winner,
+/// also if it had fired before. Returns the winner.
 ///
 /// # Blocking
 ///
@@ -303,13 +303,17 @@ impl Waiters {
 ///
 /// As [`wait_until`](crate::wait_until); nobody can win `claim` before `release` has been called, and locks held now
 /// come before a timer heap's in the order of locks.
-pub unsafe fn wait_cancellable(
+pub unsafe fn wait_cancellable<'a>(
     reason: WaitReason,
     deadline: u64,
-    signal: &Signal,
+    signal: impl Into<Option<&'a Signal>>,
     claim: &Claim,
     release: impl FnOnce(),
 ) -> usize {
+    let Some(signal) = signal.into() else {
+        // SAFETY: by contract.
+        return unsafe { wait_until(reason, deadline, claim, release) };
+    };
     let mut waiter = Waiter::new(Task::current(), claim);
     let at = &raw mut waiter;
     // SAFETY: by contract. The waiter lies in our frame, which stays until `withdraw` has returned. The closures are

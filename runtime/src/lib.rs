@@ -15,6 +15,7 @@ mod blocking;
 mod builder;
 mod cancel;
 mod current;
+mod deadlock;
 mod door;
 mod entry;
 mod error;
@@ -25,6 +26,7 @@ mod g;
 mod grow;
 pub mod inspect;
 mod join;
+pub mod leak;
 pub mod lock;
 mod m;
 mod main_macro;
@@ -42,7 +44,7 @@ pub mod timer;
 mod token;
 
 pub use blocking::blocking;
-pub use builder::{Builder, go, run, spawn};
+pub use builder::{Builder, go, go_surely, run, spawn};
 pub use cancel::{Cancel, Signal, wait_cancellable};
 pub use current::{
     Surroundings, current, lock_os_thread, park, park_timeout, proc_index, procs, set_procs, sleep, surroundings,

@@ -5,6 +5,7 @@ use std::process::{ExitCode, Termination};
 use std::sync::Mutex;
 
 use crate::builder::Builder;
+use crate::deadlock::Entry;
 use crate::futex::{self, Event};
 use crate::{entry, m, panics, runtime};
 
@@ -17,8 +18,12 @@ pub fn main<T: Termination>(builder: Builder, f: impl FnOnce() -> T + Send) -> E
     // None: it called `exit`.
     let code: Mutex<Option<ExitCode>> = Mutex::new(None);
     let done = Event::new();
+    let entry = Entry::new();
     let main = || {
-        match catch_unwind(AssertUnwindSafe(|| f().report())) {
+        let outcome = catch_unwind(AssertUnwindSafe(|| f().report()));
+        // Whoever exits leaves the others, which may all be asleep.
+        drop(entry);
+        match outcome {
             Ok(report) => *code.lock().expect("nobody panics while holding it") = Some(report),
             Err(payload) if entry::is_exit(&*payload) => return done.set(),
             Err(_) => panics::main_panicked(),

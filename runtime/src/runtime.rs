@@ -285,6 +285,7 @@ pub(crate) fn header_on(place: &gander_stack::Place) -> Option<*const G> {
 
 /// The main goroutine called `exit`: the others go on, and the process with them, as in Go.
 pub(crate) fn main_exited() -> ! {
+    let _waits = crate::deadlock::Entry::new();
     loop {
         if crate::entry::num_goroutines() == 0 {
             crate::fatal::exit("fatal error: no goroutines (main called gander::exit) - deadlock!");

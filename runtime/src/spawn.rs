@@ -12,6 +12,7 @@ use crate::error::SpawnError;
 use crate::g::G;
 use crate::g::handle::Ident;
 use crate::join::{JoinHandle, Packet};
+use crate::leak::Family;
 use crate::m;
 use crate::p;
 use crate::panics;
@@ -183,6 +184,7 @@ unsafe fn launch<B: Body>(
                 crate::g::handle::reserve_ids(1)
             }
         };
+        g.family.set(Family::current().as_u64());
         ident.assign(id);
         g.ident.set(ident);
         g.id.set(id);

@@ -109,6 +109,8 @@ pub(crate) struct G {
     pub(crate) name: Cell<(*const u8, usize)>,
     /// The id of the goroutine that spawned it; 0: an ordinary thread did.
     pub(crate) parent: Cell<u64>,
+    /// Of whose check it is; see `leak.rs`. For observers too.
+    pub(crate) family: Cell<u64>,
     /// What it runs: never unwinds, ends by retiring.
     pub(crate) start: unsafe fn(*mut ()),
     pub(crate) data: *mut (),
@@ -139,6 +141,7 @@ impl G {
             id: Cell::new(0),
             name: Cell::new((ptr::null(), 0)),
             parent: Cell::new(0),
+            family: Cell::new(0),
             spawned_at,
             start,
             data,

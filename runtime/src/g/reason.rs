@@ -74,6 +74,30 @@ reasons! {
 }
 
 impl WaitReason {
+    /// Whether only another goroutine of this process, or a thread of the program's, can end such a wait: neither the
+    /// clock nor the kernel. A reason that is not known to be so is not.
+    pub(crate) fn ends_inside(self) -> bool {
+        matches!(
+            self,
+            WaitReason::Park
+                | WaitReason::Join
+                | WaitReason::Scope
+                | WaitReason::ChanReceive
+                | WaitReason::ChanSend
+                | WaitReason::Select
+                | WaitReason::MutexLock
+                | WaitReason::RwLockRead
+                | WaitReason::RwLockWrite
+                | WaitReason::CondWait
+                | WaitReason::WaitGroupWait
+                | WaitReason::Semaphore
+                | WaitReason::OnceWait
+                | WaitReason::BarrierWait
+                | WaitReason::NotifyWait
+                | WaitReason::Signal
+        )
+    }
+
     /// Back from its number.
     pub(crate) fn of_bits(bits: u8) -> WaitReason {
         WaitReason::ALL.get(usize::from(bits)).copied().unwrap_or(WaitReason::None)

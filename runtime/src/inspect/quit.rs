@@ -80,26 +80,30 @@ fn brief() -> String {
     let mut text = String::new();
     for_each_goroutine(|info| {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "goroutine {} [{}]\ncreated {}\n", Title(info), info.state, Origin(info));
+        let _ = writeln!(text, "{}\n", Brief(info));
     });
     text
 }
 
-struct Title<'a>(&'a GoroutineInfo);
+/// A goroutine without its stack: who it is, what it does, and where it comes from.
+pub(crate) struct Brief<'a>(pub(crate) &'a GoroutineInfo);
 
-impl std::fmt::Display for Title<'_> {
+impl std::fmt::Display for Brief<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0.id)?;
-        self.0.name.as_ref().map_or(Ok(()), |name| write!(f, " {name:?}"))
+        let info = self.0;
+        write!(f, "goroutine {}", info.id)?;
+        info.name.as_ref().map_or(Ok(()), |name| write!(f, " {name:?}"))?;
+        write!(f, " [{}]\ncreated ", info.state)?;
+        info.parent.map_or(Ok(()), |parent| write!(f, "by goroutine {parent} "))?;
+        write!(f, "at {}", info.spawned_at)
     }
 }
 
-struct Origin<'a>(&'a GoroutineInfo);
-
-impl std::fmt::Display for Origin<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.parent.map_or(Ok(()), |parent| write!(f, "by goroutine {parent} "))?;
-        write!(f, "at {}", self.0.spawned_at)
+/// Every goroutine, for a report that is about all of them.
+pub(crate) fn all() -> String {
+    match Detail::asked() {
+        Some(Detail::None) => String::new(),
+        asked => report(asked.unwrap_or(Detail::All).max(Detail::All)),
     }
 }
 

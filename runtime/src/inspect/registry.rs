@@ -80,6 +80,8 @@ pub struct GoroutineInfo {
     pub spawned_at: &'static Location<'static>,
     /// The goroutine that spawned it; none: an ordinary thread did.
     pub parent: Option<GoroutineId>,
+    /// Of whose leak check it is.
+    pub(crate) family: u64,
     /// The bytes of stack it may use.
     pub stack_size: usize,
     /// The bytes between the top of its stack and where it was when it last gave up its thread; none while it runs.
@@ -129,10 +131,11 @@ pub(super) fn read(place: &Place, time: u64) -> Option<(*const G, GoroutineInfo)
     // reads are volatile, and what they return is believed only after the look at the end. Whatever state that look
     // finds, the pointers are sound before it: all that is ever written to the places of `spawned_at` and `m` points to
     // what is never freed, aligned words are not torn, and `[header-place]` keeps everything else away.
-    let (id, parent, spawned_at, name, reason, since, m, sp) = unsafe {
+    let (id, parent, family, spawned_at, name, reason, since, m, sp) = unsafe {
         (
             g_word(&raw const (*g).id),
             g_word(&raw const (*g).parent),
+            g_word(&raw const (*g).family),
             (&raw const (*g).spawned_at).read_volatile(),
             (&raw const (*g).name).cast::<(*const u8, usize)>().read_volatile(),
             AtomicU8::from_ptr((&raw const (*g).reason).cast_mut().cast()).load(Ordering::Relaxed),
@@ -146,6 +149,10 @@ pub(super) fn read(place: &Place, time: u64) -> Option<(*const G, GoroutineInfo)
     let blocked = unsafe { m.as_ref() }.is_some_and(|m| m.seat.is_detached());
     let id = GoroutineId::of_bits(id)?;
     if !is_still(g, id) {
+        return None;
+    }
+    if id.as_u64() == crate::timer::call::ringer_id() {
+        // The runtime's own.
         return None;
     }
     let reason = WaitReason::of_bits(reason);
@@ -166,6 +173,7 @@ pub(super) fn read(place: &Place, time: u64) -> Option<(*const G, GoroutineInfo)
         waited: waits.then(|| clock::since(since, time)),
         spawned_at,
         parent: GoroutineId::of_bits(parent),
+        family,
         stack_size: place.top - place.limit,
         // On a segment that `grow` gave it, it is elsewhere.
         stack_used: (rests && (place.limit..place.top).contains(&sp)).then(|| place.top - sp),

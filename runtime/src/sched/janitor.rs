@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::{SPIN, STATS, idle, procs};
+use crate::deadlock;
 use crate::futex::Event;
 use crate::inspect::quit;
 use crate::preempt::{rescue, signal};
@@ -72,6 +73,7 @@ pub(crate) fn wake() {
 
 /// The thread.
 pub(crate) fn main() {
+    deadlock::note_helper();
     let mut round = now() + ROUND_NANOS;
     let mut retry = Duration::ZERO;
     loop {
@@ -84,6 +86,9 @@ pub(crate) fn main() {
             quit::quit();
         }
         retry = stock_up(retry);
+        if deadlock::is_suspected() {
+            deadlock::check();
+        }
         if now() >= round {
             round = now() + ROUND_NANOS;
             // Whoever preempts a lot of fresh goroutines again will be missed again.
@@ -95,6 +100,8 @@ pub(crate) fn main() {
 
 fn do_chores() {
     procs::follow_machine();
+    // The last foreign thread may have ended since everybody went to sleep.
+    deadlock::check();
     if let Ok(config) = crate::runtime::running() {
         config.notice_libraries();
     }

@@ -7,6 +7,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use super::{SPIN, idle, procs};
+use crate::deadlock;
 use crate::futex::{Event, nap};
 use crate::inspect::clock;
 use crate::poll::Duty;
@@ -48,6 +49,7 @@ pub(crate) fn main() {
     /// It looks at most so often, however often it is woken.
     const REST_NANOS: u64 = 50_000;
     be_prompt();
+    deadlock::note_helper();
     let mut turns = Turns::new();
     let mut chase = Chase::new();
     let mut duty = Duty::new();
@@ -58,7 +60,7 @@ pub(crate) fn main() {
         WAKES_AT.store(u64::MAX, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         if idle::sysmon_sleeps() {
-            EVENT.wait();
+            sleep();
         }
         let start = now();
         clock::set(start);
@@ -82,6 +84,17 @@ pub(crate) fn main() {
             nap(REST_NANOS / 1000);
         }
     }
+}
+
+/// Sleeps until woken, while everybody rests.
+fn sleep() {
+    if deadlock::is_possible() {
+        if EVENT.wait_until(now() + deadlock::GRACE_NANOS) {
+            return;
+        }
+        deadlock::suspect();
+    }
+    EVENT.wait();
 }
 
 /// Asks the kernel to run this thread soon after it wakes: a short slice, and timers without slack. Both are hints.

@@ -2,13 +2,13 @@
 //!
 //! ```text
 //!            set                   due                        taken
-//!   idle ─────────► in a heap ──────────► in the list DUE ──────────► rung by the keeper
+//!   idle ─────────► in a heap ──────────► in the list DUE ──────────► rung by the ringer
 //!     ▲                 │ clear, set          │ clear, set
 //!     └─────────────────┴─────────────────────┘
 //! ```
 //!
 //! A timer fires with its heap's lock held, where nothing may be allocated and nobody's code may run. So one that is due
-//! is only moved to a list, and the *keeper* goes through that: a goroutine that parks while the list is empty. It is
+//! is only moved to a list, and the *ringer* goes through that: a goroutine that parks while the list is empty. It is
 //! made at first use and does not count as one of the program's. Without a runtime there is no P with a heap, nor a
 //! goroutine; then a thread keeps both, for as long as the process lives.
 //!
@@ -19,7 +19,7 @@ use std::fmt;
 use std::panic::Location;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::{Timer, Timers, disarm, now};
 use crate::futex::Event;
@@ -75,7 +75,7 @@ impl Call {
     /// Sets it to `when` on the clock of [`now`], instead of what it was set to. Whether it was set and has not been
     /// rung.
     pub fn set(&self, when: u64) -> bool {
-        ensure_keeper();
+        ensure_ringer();
         let mut home = self.inner.home.lock();
         let was_set = self.take_back(&mut home);
         if !was_set {
@@ -142,14 +142,14 @@ unsafe fn arm(timer: *mut Timer, when: u64) -> *const Timers {
 struct Due {
     /// Linked in a ring; the last is `first.prev`.
     first: *const Inner,
-    /// The keeper, when it is a goroutine and waits for one.
-    keeper: Option<Task>,
+    /// The ringer, when it is a goroutine and waits for one.
+    ringer: Option<Task>,
 }
 
 // SAFETY: it has counts of the calls in it; used under a lock.
 unsafe impl Send for Due {}
 
-static DUE: Lock<Due> = Lock::new(Due { first: ptr::null(), keeper: None });
+static DUE: Lock<Due> = Lock::new(Due { first: ptr::null(), ringer: None });
 
 impl Due {
     fn push(&mut self, call: &Inner) {
@@ -207,9 +207,9 @@ unsafe fn come_due(timer: *mut Timer) {
     let mut due = DUE.lock();
     // SAFETY: only calls have this function, and the timer is the first field. The heap's count is the list's now.
     due.push(unsafe { &*timer.cast_const().cast::<Inner>() });
-    let keeper = due.keeper.take();
+    let ringer = due.ringer.take();
     drop(due);
-    match keeper {
+    match ringer {
         // SAFETY: it waits, and put itself there; we took it.
         Some(task) => unsafe { task.ready() },
         None if !IS_GOROUTINE.load(Ordering::Relaxed) => OUTSIDE_CHANGED.set(),
@@ -223,18 +223,18 @@ static OUTSIDE: Timers = Timers::new();
 /// Wakes the thread that keeps it.
 static OUTSIDE_CHANGED: Event = Event::new();
 
-/// The keeper is a goroutine.
+/// The ringer is a goroutine.
 static IS_GOROUTINE: AtomicBool = AtomicBool::new(false);
 
 #[inline]
-fn ensure_keeper() {
+fn ensure_ringer() {
     if !IS_GOROUTINE.load(Ordering::Relaxed) {
-        make_keeper();
+        make_ringer();
     }
 }
 
 #[cold]
-fn make_keeper() {
+fn make_ringer() {
     static GOROUTINE: AtomicBool = AtomicBool::new(false);
     static THREAD: AtomicBool = AtomicBool::new(false);
     if runtime::running().is_ok() {
@@ -242,23 +242,25 @@ fn make_keeper() {
             // Somebody makes it right now.
             return;
         }
-        match spawn::hidden(keep, "gander-clock", Location::caller()) {
+        match spawn::hidden(ring_all, "gander-clock", Location::caller()) {
             Ok(()) => return IS_GOROUTINE.store(true, Ordering::Release),
             Err(_) => GOROUTINE.store(false, Ordering::Release),
         }
     }
     if !THREAD.swap(true, Ordering::AcqRel)
-        && let Err(error) = std::thread::Builder::new().name("gander-clock".into()).spawn(keep_outside)
+        && let Err(error) = std::thread::Builder::new().name("gander-clock".into()).spawn(ring_outside)
     {
         THREAD.store(false, Ordering::Release);
         panic!("gander cannot start the thread that minds timers: {error}");
     }
 }
 
-/// The keeper.
-fn keep() {
+/// The ringer.
+fn ring_all() {
     /// After so many calls others run: what was spawned by them is not to pile up.
     const TURN: u32 = 32;
+    // SAFETY: the running goroutine is alive.
+    RINGER_ID.store(unsafe { (*m::current_g()).id.get() }, Ordering::Relaxed);
     loop {
         for _ in 0..TURN {
             let mut due = DUE.lock();
@@ -268,7 +270,7 @@ fn keep() {
                     (call.inner.ring)(&call);
                 }
                 None => {
-                    due.keeper = Some(Task::current());
+                    due.ringer = Some(Task::current());
                     let lock = Guard::leak(due).raw();
                     // SAFETY: whoever takes us out of the list readies us, once; nobody sees us there before we rest.
                     unsafe { wait(WaitReason::Clock, || lock.unlock_handed_over()) };
@@ -279,8 +281,21 @@ fn keep() {
     }
 }
 
-/// The keeper where no runtime runs, or none ran.
-fn keep_outside() {
+/// Whether a call is due, or set outside the heaps of the Ps.
+pub(crate) fn is_any_set_or_due() -> bool {
+    OUTSIDE.earliest() != u64::MAX || !DUE.lock().first.is_null()
+}
+
+/// The id of the ringer, if it is a goroutine: observers leave it out.
+pub(crate) fn ringer_id() -> u64 {
+    RINGER_ID.load(Ordering::Relaxed)
+}
+
+static RINGER_ID: AtomicU64 = AtomicU64::new(0);
+
+/// The ringer where no runtime runs, or none ran.
+fn ring_outside() {
+    crate::deadlock::note_helper();
     loop {
         OUTSIDE.run_due(now());
         while let Some(call) = { DUE.lock().pop() } {

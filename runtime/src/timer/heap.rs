@@ -1,12 +1,16 @@
-//! A pairing heap of timers, intrusive: a timer's links lie in the timer, so arming one never allocates.
+//! A leftist heap of timers, intrusive: a timer's links lie in the timer, so arming one never allocates.
 //!
 //! ```text
-//!   root (earliest)            child: the first of a list      next: the following sibling
-//!    └ child ─ next ─ next     back:  the previous sibling, or the parent for a first child
-//!        └ child ─ next
+//!            1            Each is due no later than those below it. A node's rank is the number of nodes on the way down
+//!          ╱   ╲          its right side. On the left the rank is never smaller than on the right, so that way has at
+//!         4     2         most log₂(n + 1) nodes; two heaps are joined along it, and everything is done by joining.
+//!        ╱ ╲   ╱
+//!       9   5 3
 //! ```
 //!
-//! Insert and look at the earliest in O(1); take it, or remove any, in O(log n) amortised.
+//! Look at the earliest in O(1); insert, take, or remove any, in O(log n), each single time. A pairing heap inserts in
+//! O(1) and is as good on average, but when many were inserted and none taken, the first take looks at all of them: with
+//! 100,000 sleepers, whose timers lie on as many cold stacks, that held everybody up for 100 ms.
 
 use std::ptr;
 
@@ -33,30 +37,35 @@ impl Heap {
         if self.root.is_null() { u64::MAX } else { unsafe { (*self.root).when } }
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
     /// # Safety
     ///
     /// `node` is in no heap, and stays in place and untouched until it has left this one.
     pub(super) unsafe fn insert(&mut self, node: *mut Timer) {
         // SAFETY: by contract; all nodes in the heap are alive.
         unsafe {
-            (*node).child = ptr::null_mut();
-            (*node).next = ptr::null_mut();
-            (*node).back = ptr::null_mut();
-            self.root = meld(self.root, node);
+            (*node).left = ptr::null_mut();
+            (*node).right = ptr::null_mut();
+            (*node).above = ptr::null_mut();
+            (*node).rank = 1;
+            // Of two that are due at one moment the older stays on top.
+            self.root = join(self.root, node);
         }
         self.len += 1;
     }
 
     /// Takes the earliest.
     pub(super) fn pop(&mut self) -> Option<*mut Timer> {
-        if self.root.is_null() {
+        let node = self.root;
+        if node.is_null() {
             return None;
         }
-        let node = self.root;
         // SAFETY: all nodes in the heap are alive.
-        unsafe {
-            self.root = merge_children(node);
-        }
+        unsafe { self.root = join((*node).left, (*node).right) };
         self.len -= 1;
         Some(node)
     }
@@ -65,96 +74,161 @@ impl Heap {
     ///
     /// `node` is in this heap.
     pub(super) unsafe fn remove(&mut self, node: *mut Timer) {
-        if node == self.root {
-            self.pop();
-            return;
-        }
-        // SAFETY: by contract the node and all its neighbours are in this heap, hence alive. It is not the root,
-        // so `back` is its parent (if it is a first child) or its previous sibling.
+        // SAFETY: by contract the node and all its neighbours are in this heap, hence alive.
         unsafe {
-            let (back, next) = ((*node).back, (*node).next);
-            if (*back).child == node {
-                (*back).child = next;
+            let (above, rest) = ((*node).above, join((*node).left, (*node).right));
+            if !rest.is_null() {
+                (*rest).above = above;
+            }
+            if above.is_null() {
+                self.root = rest;
+            } else if (*above).left == node {
+                (*above).left = rest;
             } else {
-                (*back).next = next;
+                (*above).right = rest;
             }
-            if !next.is_null() {
-                (*next).back = back;
-            }
-            let rest = merge_children(node);
-            self.root = meld(self.root, rest);
+            mend(above, false);
         }
         self.len -= 1;
     }
-
-    /// How many there are.
-    pub(super) fn len(&self) -> usize {
-        self.len
-    }
 }
 
-/// Joins two heaps; each may be null.
+/// Joins two heaps; each may be empty. The root has nothing above it.
 ///
 /// # Safety
 ///
-/// Both are roots of live, separate heaps.
-unsafe fn meld(a: *mut Timer, b: *mut Timer) -> *mut Timer {
-    if a.is_null() {
-        return b;
-    }
-    if b.is_null() {
-        return a;
-    }
-    // SAFETY: by contract.
+/// Both are roots of live, separate heaps; what their `above` is does not matter.
+unsafe fn join(mut a: *mut Timer, mut b: *mut Timer) -> *mut Timer {
+    let mut root = ptr::null_mut();
+    let mut above: *mut Timer = ptr::null_mut();
+    let mut place: *mut *mut Timer = &raw mut root;
+    // SAFETY: by contract, all nodes are alive; `place` is `root` or a link of one of them.
     unsafe {
-        // Equal times keep their order of arming as far as the shape allows.
-        let (parent, child) = if (*b).when < (*a).when { (b, a) } else { (a, b) };
-        let first = (*parent).child;
-        (*child).next = first;
-        (*child).back = parent;
-        if !first.is_null() {
-            (*first).back = child;
-        }
-        (*parent).child = child;
-        (*parent).next = ptr::null_mut();
-        (*parent).back = ptr::null_mut();
-        parent
-    }
-}
-
-/// Takes `node` out from above its children and makes one heap of them: pairs from left to right, then folds the
-/// pairs from right to left.
-///
-/// # Safety
-///
-/// `node` is alive and so are all below it.
-unsafe fn merge_children(node: *mut Timer) -> *mut Timer {
-    // SAFETY: by contract.
-    unsafe {
-        let mut rest = (*node).child;
-        (*node).child = ptr::null_mut();
-        let mut pairs: *mut Timer = ptr::null_mut();
-        while !rest.is_null() {
-            let a = rest;
-            let b = (*a).next;
-            rest = if b.is_null() { b } else { (*b).next };
-            (*a).next = ptr::null_mut();
-            (*a).back = ptr::null_mut();
-            if !b.is_null() {
-                (*b).next = ptr::null_mut();
-                (*b).back = ptr::null_mut();
+        while !a.is_null() && !b.is_null() {
+            if (*b).when < (*a).when {
+                (a, b) = (b, a);
             }
-            let pair = meld(a, b);
-            (*pair).next = pairs;
-            pairs = pair;
+            *place = a;
+            (*a).above = above;
+            above = a;
+            place = &raw mut (*a).right;
+            a = (*a).right;
         }
-        let mut root: *mut Timer = ptr::null_mut();
-        while !pairs.is_null() {
-            let pair = pairs;
-            pairs = (*pair).next;
-            (*pair).next = ptr::null_mut();
-            root = meld(root, pair);
+        let rest = if a.is_null() { b } else { a };
+        *place = rest;
+        if !rest.is_null() {
+            (*rest).above = above;
         }
-        root
+        mend(above, true);
+    }
+    root
+}
+
+/// Puts sides and ranks right from `node` upwards: to the top, or to where nothing changes.
+///
+/// # Safety
+///
+/// `node` is null or alive, and so are all above and below it.
+unsafe fn mend(mut node: *mut Timer, to_the_top: bool) {
+    // SAFETY: by contract.
+    unsafe {
+        while !node.is_null() {
+            let (left, right) = ((*node).left, (*node).right);
+            let (of_left, of_right) = (rank(left), rank(right));
+            if of_left < of_right {
+                ((*node).left, (*node).right) = (right, left);
+            }
+            let new = of_left.min(of_right) + 1;
+            if (*node).rank == new && !to_the_top {
+                return;
+            }
+            (*node).rank = new;
+            node = (*node).above;
+        }
+    }
+}
+
+/// # Safety
+///
+/// `node` is null or alive.
+unsafe fn rank(node: *const Timer) -> u32 {
+    // SAFETY: by contract.
+    unsafe { node.as_ref() }.map_or(0, |node| node.rank)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    unsafe fn never(_: *mut Timer) {}
+
+    /// Checks order, ranks and links below `node`; returns how many nodes there are.
+    fn check(node: *const Timer, above: *const Timer) -> usize {
+        // SAFETY: the test's timers are alive.
+        let Some(node) = (unsafe { node.as_ref() }) else { return 0 };
+        assert!(ptr::eq(node.above, above));
+        // SAFETY: likewise.
+        let (left, right) = unsafe { (rank(node.left), rank(node.right)) };
+        assert!(left >= right && node.rank == right + 1);
+        for below in [node.left, node.right] {
+            // SAFETY: likewise.
+            assert!(unsafe { below.as_ref() }.is_none_or(|below| below.when >= node.when));
+        }
+        1 + check(node.left, node) + check(node.right, node)
+    }
+
+    /// The heap against a sorted map, over random inserts, takes and removes.
+    #[test]
+    fn as_a_sorted_map() {
+        let mut random = 0x9e37_79b9_7f4a_7c15u64;
+        let mut below = |end: u64| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            random % end
+        };
+        let mut timers: Vec<Timer> = (0..200).map(|_| Timer::new(never)).collect();
+        let at = timers.as_mut_ptr();
+        let (mut heap, mut model) = (Heap::new(), BTreeMap::new());
+        let mut idle: Vec<usize> = (0..200).collect();
+        for step in 0..20_000u64 {
+            let grow = (step / 500) % 2 == 0;
+            match below(10) {
+                kind if kind < if grow { 6 } else { 3 } => {
+                    let Some(i) = idle.pop() else { continue };
+                    let when = below(50);
+                    // SAFETY: the timer is in no heap and stays in place.
+                    unsafe {
+                        (*at.add(i)).when = when;
+                        heap.insert(at.add(i));
+                    }
+                    model.insert((when, i), ());
+                }
+                kind if kind < 8 => {
+                    let taken = heap.pop();
+                    assert_eq!(taken.is_some(), !model.is_empty());
+                    if let Some(timer) = taken {
+                        // SAFETY: it is one of the vector's.
+                        let (when, i) = unsafe { ((*timer).when, timer.offset_from(at) as usize) };
+                        assert_eq!(model.first_key_value().map(|((when, _), ())| *when), Some(when));
+                        assert!(model.remove(&(when, i)).is_some());
+                        idle.push(i);
+                    }
+                }
+                _ if !model.is_empty() => {
+                    let (&(when, i), ()) = model.iter().nth(below(model.len() as u64) as usize).unwrap();
+                    // SAFETY: it is in the heap.
+                    unsafe { heap.remove(at.add(i)) };
+                    model.remove(&(when, i));
+                    idle.push(i);
+                }
+                _ => {}
+            }
+            assert_eq!(heap.earliest(), model.first_key_value().map_or(u64::MAX, |((when, _), ())| *when));
+            assert_eq!(heap.len(), model.len());
+            assert_eq!(check(heap.root, ptr::null()), model.len());
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! P's worker between goroutines, by any worker that looks for work, and by the worker that sleeps until the
 //! earliest (see `sched/README.md`). What is to be done at a moment for which nobody waits is a [`Call`].
 
-mod call;
+pub(crate) mod call;
 mod heap;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,9 +43,10 @@ pub struct Timer {
     fire: unsafe fn(*mut Timer),
     /// The timers it is armed in; null when it is not. Written under that heap's lock.
     home: *const Timers,
-    child: *mut Timer,
-    next: *mut Timer,
-    back: *mut Timer,
+    left: *mut Timer,
+    right: *mut Timer,
+    above: *mut Timer,
+    rank: u32,
 }
 
 impl Timer {
@@ -53,7 +54,8 @@ impl Timer {
     /// ready a goroutine and must not block, allocate, or arm a timer.
     pub const fn new(fire: unsafe fn(*mut Timer)) -> Timer {
         use std::ptr::null_mut;
-        Timer { when: 0, fire, home: std::ptr::null(), child: null_mut(), next: null_mut(), back: null_mut() }
+        let none = null_mut();
+        Timer { when: 0, fire, home: std::ptr::null(), left: none, right: none, above: none, rank: 0 }
     }
 }
 
