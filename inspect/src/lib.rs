@@ -8,9 +8,12 @@
 //! | `symbol.rs` | what are they called |
 //! | `dump.rs` | what is everybody doing: grouped, in words |
 //! | `trace.rs` | what happened when, as a timeline |
+//! | `profile.rs`, `pprof.rs` | where does time go, for `go tool pprof` |
 //! | `quit.rs` | the same when the process is told to quit, or has to |
 
 mod dump;
+mod pprof;
+pub mod profile;
 mod quit;
 mod symbol;
 pub mod trace;

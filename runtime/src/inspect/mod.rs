@@ -22,7 +22,7 @@ pub(crate) mod schedtrace;
 mod stats;
 pub mod trace;
 
-pub use look::{Frozen, for_each_stack};
+pub use look::{Frozen, Sample, for_each_running, for_each_stack};
 pub use quit::{Detail, set_reporter};
 pub use registry::{GoroutineInfo, GoroutineState, for_each_goroutine, goroutines};
 /// Where this crate's source lies, and that of the switch, as debugging information has it.
