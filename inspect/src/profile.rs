@@ -65,7 +65,9 @@ pub fn goroutine(out: impl Write) -> io::Result<()> {
 pub fn cpu(time: Duration, out: impl Write) -> io::Result<()> {
     const PERIOD: Duration = Duration::from_millis(10);
     let mut unwinder = Unwinder::new();
-    let mut counts: HashMap<(Vec<usize>, u64, Option<String>), (u64, u64)> = HashMap::new();
+    // Samples and nanoseconds, by stack, goroutine and its name.
+    type Counts = HashMap<(Vec<usize>, u64, Option<String>), (u64, u64)>;
+    let mut counts = Counts::new();
     let mut frames = Vec::new();
     let began = Instant::now();
     let mut last = began;
