@@ -15,7 +15,7 @@ macro_rules! reasons {
 
         impl WaitReason {
             /// All of them, by their numbers.
-            const ALL: &[WaitReason] = &[$(WaitReason::$name),+];
+            pub(crate) const ALL: &[WaitReason] = &[$(WaitReason::$name),+];
 
             fn words(self) -> &'static str {
                 match self {
