@@ -11,6 +11,7 @@
 
 mod alarm;
 mod asym;
+mod block_on;
 mod blocking;
 mod builder;
 mod cancel;
@@ -41,6 +42,7 @@ mod switch;
 pub mod timer;
 mod token;
 
+pub use block_on::block_on;
 pub use blocking::blocking;
 pub use builder::{Builder, go, run, spawn};
 pub use cancel::{Cancel, Signal, wait_cancellable};
