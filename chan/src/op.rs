@@ -13,8 +13,8 @@ use crate::chain::Block;
 use crate::err::{RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
 use crate::park::await_promise;
 use crate::state::Lines;
-use crate::transfer::{Channel, Put, Take};
-use crate::wait::Waiter;
+use crate::transfer::{Channel, FromSender, Put, Take};
+use crate::wait::{Outcome, Waiter};
 
 impl<T> Channel<T> {
     #[inline]
@@ -26,7 +26,11 @@ impl<T> Channel<T> {
             match self.start_send(place) {
                 Start::Done => true,
                 Start::Closed => false,
-                Start::MustWait(lines) => self.wait_to_send(lines, place),
+                Start::MustWait(lines) => match self.wait_to_send(lines, place) {
+                    Outcome::Moved => true,
+                    Outcome::Closed => false,
+                    _ => self.send_again(place),
+                },
             }
         };
         if sent { Ok(()) } else { Err(SendError(ManuallyDrop::into_inner(value))) }
@@ -80,7 +84,11 @@ impl<T> Channel<T> {
             let received = match self.start_recv(place.as_mut_ptr()) {
                 Start::Done => true,
                 Start::Closed => false,
-                Start::MustWait(lines) => self.wait_to_recv(lines, place.as_mut_ptr()),
+                Start::MustWait(lines) => match self.wait_to_recv(lines, place.as_mut_ptr()) {
+                    Outcome::Moved => true,
+                    Outcome::Closed => false,
+                    _ => self.recv_again(place.as_mut_ptr()),
+                },
             };
             if received { Ok(place.assume_init()) } else { Err(RecvError) }
         }
@@ -141,7 +149,11 @@ impl<T> Channel<T> {
             match self.start_send_locked(lines, place) {
                 Start::Done => true,
                 Start::Closed => false,
-                Start::MustWait(lines) => self.wait_to_send(lines, place),
+                Start::MustWait(lines) => match self.wait_to_send(lines, place) {
+                    Outcome::Moved => true,
+                    Outcome::Closed => false,
+                    _ => self.send_again(place),
+                },
             }
         };
         if sent { Ok(()) } else { Err(SendError(ManuallyDrop::into_inner(value))) }
@@ -217,16 +229,27 @@ impl<T> Channel<T> {
     pub(crate) unsafe fn start_recv(&self, place: *mut T) -> Start<'_> {
         let mut lines = self.lock.lock();
         // SAFETY: by contract.
-        if let Some(freed) = unsafe { self.take_alone(&mut lines, place) } {
+        match unsafe { self.take_from_sender(&mut lines, place) } {
+            FromSender::Moved(task) => {
+                // SAFETY: it waits, and we are the one that ended its wait.
+                unsafe { Guard::unlock_and_ready(lines, task) };
+                return Start::Done;
+            }
+            // SAFETY: by contract.
+            FromSender::Promised(sender) => return unsafe { self.recv_promised(lines, sender, place) },
+            FromSender::Nobody => {}
+        }
+        // SAFETY: by contract; we have the lock.
+        if let Some(freed) = unsafe { self.take_from_buffer(place) } {
             drop(lines);
             drop(freed);
             return Start::Done;
         }
         // SAFETY: by contract.
-        match unsafe { self.take_with_others(&mut lines, place) } {
-            // SAFETY: by contract.
-            Take::Promised(sender) => unsafe { self.recv_promised(lines, sender, place) },
-            take => settle(lines, take),
+        match unsafe { self.take_from_nothing(&mut lines, place) } {
+            Take::Empty => Start::MustWait(lines),
+            Take::Closed => Start::Closed,
+            _ => Start::Done,
         }
     }
 
@@ -253,31 +276,21 @@ impl<T> Channel<T> {
                 lines = self.lock.lock();
                 match self.take(&mut lines, place) {
                     Take::Promised(next) => sender = next,
-                    take => return settle(lines, take),
+                    Take::Taken => return Start::Done,
+                    Take::Handed(task) => {
+                        Guard::unlock_and_ready(lines, task);
+                        return Start::Done;
+                    }
+                    Take::Freed(block) => {
+                        drop(lines);
+                        drop(block);
+                        return Start::Done;
+                    }
+                    Take::Empty => return Start::MustWait(lines),
+                    Take::Closed => return Start::Closed,
                 }
             }
         }
-    }
-}
-
-/// Lets the lock go after a take, if it came to an end, and hands on the news. Not for promises.
-#[inline(always)]
-fn settle(lines: Guard<'_, Lines>, take: Take) -> Start<'_> {
-    match take {
-        Take::Taken => Start::Done,
-        Take::Handed(task) => {
-            // SAFETY: it waits, and we are the one that ended its wait.
-            unsafe { Guard::unlock_and_ready(lines, task) };
-            Start::Done
-        }
-        Take::Freed(block) => {
-            drop(lines);
-            drop(block);
-            Start::Done
-        }
-        Take::Empty => Start::MustWait(lines),
-        Take::Closed => Start::Closed,
-        Take::Promised(_) => unreachable!("a promise is awaited"),
     }
 }
 

@@ -18,69 +18,81 @@ use crate::wait::{Node, Outcome, Waiter};
 const ONLY_CASE: usize = 1;
 
 impl<T> Channel<T> {
-    /// Stands in line with `*value`; whether it was taken.
+    /// Stands in line with `*value`, and says what became of it. If things have changed: [`send_again`](Self::send_again).
     ///
     /// # Safety
     ///
     /// `*value` is valid; the channel is open and has just been found full.
     #[inline(never)]
-    pub(crate) unsafe fn wait_to_send<'a>(&'a self, mut lines: Guard<'a, Lines>, value: *mut T) -> bool {
+    pub(crate) unsafe fn wait_to_send(&self, mut lines: Guard<'_, Lines>, value: *mut T) -> Outcome {
+        let mut node = Node::new(value.cast());
+        let node = &raw mut node;
+        // SAFETY: node and value stay in place until the wait is over, and nobody sees them before we rest, since
+        // the lock is let go from the far side. Only who takes the node out of the queue readies us.
+        unsafe {
+            self.queue_sender(&mut lines, node);
+            let lock = Guard::leak(lines).raw();
+            wait(WaitReason::ChanSend, || lock.unlock_handed_over());
+            Node::outcome(node)
+        }
+    }
+
+    /// Sends `*value`, whatever changes meanwhile; whether it was taken.
+    ///
+    /// # Safety
+    ///
+    /// `*value` is valid.
+    #[cold]
+    pub(crate) unsafe fn send_again(&self, value: *mut T) -> bool {
         loop {
-            let mut node = Node::new(value.cast());
-            let node = &raw mut node;
-            // SAFETY: node and value stay in place until the wait is over, and nobody sees them before we rest, since
-            // the lock is let go from the far side. Only who takes the node out of the queue readies us.
+            // SAFETY: by contract, and nobody has moved the value yet.
             let outcome = unsafe {
-                self.queue_sender(&mut lines, node);
-                let lock = Guard::leak(lines).raw();
-                wait(WaitReason::ChanSend, || lock.unlock_handed_over());
-                Node::outcome(node)
+                match self.start_send(value) {
+                    Start::Done => return true,
+                    Start::Closed => return false,
+                    Start::MustWait(lines) => self.wait_to_send(lines, value),
+                }
             };
-            if outcome != Outcome::Changed {
-                return outcome == Outcome::Moved;
-            }
-            // SAFETY: by contract, and nobody has moved the value.
-            lines = match unsafe { self.start_send(value) } {
-                Start::Done => return true,
-                Start::Closed => return false,
-                Start::MustWait(lines) => lines,
+            match outcome {
+                Outcome::Moved => return true,
+                Outcome::Closed => return false,
+                _ => {}
             }
         }
     }
 
-    /// Stands in line to have `*place` filled; whether it was.
+    /// Stands in line to have `*place` filled, and says what became of that. If things have changed:
+    /// [`recv_again`](Self::recv_again).
     ///
     /// # Safety
     ///
     /// `*place` is free; the channel is open and has just been found empty.
     #[inline(never)]
-    pub(crate) unsafe fn wait_to_recv<'a>(&'a self, mut lines: Guard<'a, Lines>, place: *mut T) -> bool {
+    pub(crate) unsafe fn wait_to_recv(&self, mut lines: Guard<'_, Lines>, place: *mut T) -> Outcome {
         if self.is_clock() {
-            drop(lines);
-            // SAFETY: by contract.
-            return matches!(unsafe { self.wait_to_recv_until(place, u64::MAX, None) }, End::Moved);
+            return Outcome::Changed;
         }
-        loop {
-            let mut node = Node::new(place.cast());
-            let node = &raw mut node;
-            // SAFETY: node and place stay there until the wait is over, and nobody sees them before we rest, since
-            // the lock is let go from the far side. Only who takes the node out of the queue readies us.
-            let outcome = unsafe {
-                self.queue_receiver(&mut lines, node);
-                let lock = Guard::leak(lines).raw();
-                wait(WaitReason::ChanReceive, || lock.unlock_handed_over());
-                Node::outcome(node)
-            };
-            if outcome != Outcome::Changed {
-                return outcome == Outcome::Moved;
-            }
-            // SAFETY: by contract, and nobody has moved anything there.
-            lines = match unsafe { self.start_recv(place) } {
-                Start::Done => return true,
-                Start::Closed => return false,
-                Start::MustWait(lines) => lines,
-            }
+        let mut node = Node::new(place.cast());
+        let node = &raw mut node;
+        // SAFETY: node and place stay there until the wait is over, and nobody sees them before we rest, since the
+        // lock is let go from the far side. Only who takes the node out of the queue readies us.
+        unsafe {
+            self.queue_receiver(&mut lines, node);
+            let lock = Guard::leak(lines).raw();
+            wait(WaitReason::ChanReceive, || lock.unlock_handed_over());
+            Node::outcome(node)
         }
+    }
+
+    /// Has `*place` filled, whatever changes meanwhile; whether it was. Also by the clock.
+    ///
+    /// # Safety
+    ///
+    /// `*place` is free.
+    #[cold]
+    pub(crate) unsafe fn recv_again(&self, place: *mut T) -> bool {
+        // SAFETY: by contract.
+        matches!(unsafe { self.wait_to_recv_until(place, u64::MAX, None) }, End::Moved)
     }
 
     /// Sends `*value`, or stands in line with it until `deadline`, or until `signal` fires.

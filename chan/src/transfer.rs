@@ -68,6 +68,18 @@ pub(crate) enum Take {
     Closed,
 }
 
+/// What a waiting sender gave.
+#[derive(Debug)]
+#[must_use]
+pub(crate) enum FromSender {
+    /// There is a value; and this task is to be readied.
+    Moved(Task),
+    /// There will be one: see [`Take::Promised`].
+    Promised(Waiter),
+    /// Nobody waits.
+    Nobody,
+}
+
 impl<T> Channel<T> {
     pub(crate) fn new(buffer: Buffer<T>, core: Core) -> Channel<T> {
         Channel { core, buffer: UnsafeCell::new(buffer) }
@@ -113,62 +125,72 @@ impl<T> Channel<T> {
     pub(crate) unsafe fn take(&self, lines: &mut Lines, place: *mut T) -> Take {
         // SAFETY: by contract.
         unsafe {
-            match self.take_alone(lines, place) {
-                Some(freed) => freed.map_or(Take::Taken, Take::Freed),
-                None => self.take_with_others(lines, place),
+            match self.take_from_sender(lines, place) {
+                FromSender::Moved(task) => Take::Handed(task),
+                FromSender::Promised(sender) => Take::Promised(sender),
+                FromSender::Nobody => match self.take_from_buffer(place) {
+                    Some(freed) => freed.map_or(Take::Taken, Take::Freed),
+                    None => self.take_from_nothing(lines, place),
+                },
             }
         }
     }
 
-    /// [`take`](Self::take) where there is a value in the buffer and nobody waits, the usual case. A block that is no
-    /// longer needed comes back, to be freed without the lock.
+    /// [`take`](Self::take), first part: where somebody waits to send.
     ///
     /// # Safety
     ///
-    /// As [`take`](Self::take).
+    /// As there.
     #[inline(always)]
-    pub(crate) unsafe fn take_alone(&self, lines: &mut Lines, place: *mut T) -> Option<Option<Block>> {
+    pub(crate) unsafe fn take_from_sender(&self, lines: &mut Lines, place: *mut T) -> FromSender {
+        if lines.senders.is_empty() {
+            return FromSender::Nobody;
+        }
+        let Some(sender) = self.pop_sender(lines) else { return FromSender::Nobody };
         let len = self.len.load(Ordering::Relaxed);
-        if len == 0 || !lines.senders.is_empty() {
+        if len > 0 {
+            // SAFETY: the lines come with the lock, and with it the buffer. `len` is what it holds. It is a ring, where
+            // no block is freed: into a chain nobody waits to send.
+            let _ = unsafe { (*self.buffer.get()).pop(len, place) };
+            return FromSender::Moved(self.refill(lines, len - 1, sender));
+        }
+        if sender.has_promised() {
+            return FromSender::Promised(sender);
+        }
+        // SAFETY: senders wait here with a T.
+        unsafe {
+            let (value, task) = sender.value::<T>();
+            ptr::copy_nonoverlapping(value, place, 1);
+            FromSender::Moved(task)
+        }
+    }
+
+    /// [`take`](Self::take), second part: where nobody waits to send. A block that is no longer needed comes back, to
+    /// be freed without the lock.
+    ///
+    /// # Safety
+    ///
+    /// The caller has the lock. `place` is free.
+    #[inline(always)]
+    pub(crate) unsafe fn take_from_buffer(&self, place: *mut T) -> Option<Option<Block>> {
+        let len = self.len.load(Ordering::Relaxed);
+        if len == 0 {
             return None;
         }
-        // SAFETY: the lines come with the lock, and with it the buffer. `len` is what it holds.
+        // SAFETY: the buffer comes with the lock. `len` is what it holds.
         let freed = unsafe { (*self.buffer.get()).pop(len, place) };
         self.len.store(len - 1, Ordering::Release);
         Some(freed)
     }
 
-    /// [`take`](Self::take) where [`take_alone`](Self::take_alone) is not enough.
+    /// [`take`](Self::take), last part: where there is neither a value nor a sender. The clock may have one, or the
+    /// channel is closed.
     ///
     /// # Safety
     ///
-    /// As [`take`](Self::take).
+    /// As there.
     #[inline(always)]
-    pub(crate) unsafe fn take_with_others(&self, lines: &mut Lines, place: *mut T) -> Take {
-        let len = self.len.load(Ordering::Relaxed);
-        if len > 0 {
-            // SAFETY: the lines come with the lock, and with it the buffer. `len` is what it holds. Where somebody
-            // waits to send there is no block to free.
-            let _ = unsafe { (*self.buffer.get()).pop(len, place) };
-            if let Some(sender) = self.pop_sender(lines) {
-                return Take::Handed(self.refill(lines, len - 1, sender));
-            }
-            self.len.store(len - 1, Ordering::Release);
-            return Take::Taken;
-        }
-        if !lines.senders.is_empty()
-            && let Some(sender) = self.pop_sender(lines)
-        {
-            if sender.has_promised() {
-                return Take::Promised(sender);
-            }
-            // SAFETY: senders wait here with a T.
-            unsafe {
-                let (value, task) = sender.value::<T>();
-                ptr::copy_nonoverlapping(value, place, 1);
-                return Take::Handed(task);
-            }
-        }
+    pub(crate) unsafe fn take_from_nothing(&self, lines: &mut Lines, place: *mut T) -> Take {
         if self.flags.load(Ordering::Relaxed) == 0 {
             return Take::Empty;
         }

@@ -865,6 +865,56 @@ fn ready_watches_and_takes_nothing() {
     });
 }
 
+/// Who watches learns of partners of every kind, also of those that wait in a select.
+#[test]
+fn ready_sees_selects() {
+    everywhere(|| {
+        for watches_send in [false, true] {
+            for watcher_first in [false, true] {
+                let (s, r) = bounded(0);
+                let ends = (s.clone(), r.clone());
+                let (idle, ws, wr) = (never::<()>(), s.clone(), r.clone());
+                let watch = move || {
+                    let mut select = Select::new();
+                    if watches_send {
+                        select.send(&ws)
+                    } else {
+                        select.recv(&wr)
+                    };
+                    select.ready();
+                };
+                let partner = move || {
+                    if watches_send {
+                        select! { recv(r) -> v => v.unwrap(), recv(idle) -> _ => unreachable!() }
+                    } else {
+                        select! { send(s, 7) -> r => r.unwrap(), recv(idle) -> _ => unreachable!() }
+                        7
+                    }
+                };
+                let (first, second): (Box<dyn FnOnce() + Send>, Box<dyn FnOnce() + Send>) = {
+                    let watch: Box<dyn FnOnce() + Send> = Box::new(watch);
+                    let partner: Box<dyn FnOnce() + Send> = Box::new(move || assert_eq!(partner(), 7));
+                    if watcher_first { (watch, partner) } else { (partner, watch) }
+                };
+                let (first, second) = {
+                    let first = beside(first);
+                    settle();
+                    (first, beside(second))
+                };
+                settle();
+                let (watcher, partner) = if watcher_first { (first, second) } else { (second, first) };
+                watcher();
+                if watches_send {
+                    ends.0.send(7).unwrap();
+                } else {
+                    assert_eq!(ends.1.recv(), Ok(7));
+                }
+                partner();
+            }
+        }
+    });
+}
+
 #[test]
 fn clocks_among_the_arms() {
     everywhere(|| {
@@ -977,5 +1027,109 @@ fn threads_and_goroutines_in_one_select() {
         // The thread may have stopped at the first end that it saw.
         assert!(mine + theirs <= 2 * count);
         assert_eq!(mine + theirs, 2 * count);
+    });
+}
+
+/// Plain data, ordered by nothing but selects: with one case, two, four, a default in a loop, and lists that send and
+/// receive on the same channels.
+#[test]
+fn select_19_what_a_select_orders() {
+    struct Plain(std::cell::UnsafeCell<usize>);
+    // SAFETY: the selects order the accesses; that is what is tested.
+    #[allow(unsafe_code, reason = "plain data without a lock is the point")]
+    unsafe impl Sync for Plain {}
+    impl Plain {
+        #[allow(unsafe_code, reason = "plain data without a lock is the point")]
+        fn write(&self, value: usize) {
+            // SAFETY: ordered by the selects.
+            unsafe { *self.0.get() = value }
+        }
+        #[allow(unsafe_code, reason = "plain data without a lock is the point")]
+        fn read(&self) -> usize {
+            // SAFETY: ordered by the selects.
+            unsafe { *self.0.get() }
+        }
+    }
+    fn send(kind: usize, s: &Sender<()>) {
+        let idle = never::<()>();
+        match kind {
+            0 => select! { send(s, ()) -> r => r.unwrap() },
+            1 => select! { send(s, ()) -> r => r.unwrap(), recv(idle) -> _ => unreachable!() },
+            2 => loop {
+                select! { send(s, ()) -> r => break r.unwrap(), default => yield_now() }
+            },
+            _ => select! {
+                recv(idle) -> _ => unreachable!(),
+                send(s, ()) -> r => r.unwrap(),
+                recv(idle) -> _ => unreachable!(),
+                recv(idle) -> _ => unreachable!(),
+            },
+        }
+    }
+    fn receive(kind: usize, r: &Receiver<()>) {
+        let idle = never::<()>();
+        match kind {
+            0 => select! { recv(r) -> v => v.unwrap() },
+            1 => select! { recv(r) -> v => v.unwrap(), recv(idle) -> _ => unreachable!() },
+            2 => loop {
+                select! { recv(r) -> v => break v.unwrap(), recv(idle) -> _ => unreachable!(), default => yield_now() }
+            },
+            _ => select! {
+                recv(idle) -> _ => unreachable!(),
+                recv(idle) -> _ => unreachable!(),
+                recv(idle) -> _ => unreachable!(),
+                recv(r) -> v => v.unwrap(),
+            },
+        }
+    }
+    in_goroutines(|| {
+        for kinds in 0..16 {
+            let (sends, receives) = (kinds / 4, kinds % 4);
+            for capacity in [0, 1] {
+                if (sends, receives, capacity) == (2, 2, 0) {
+                    continue; // Two that do not wait never meet.
+                }
+                let data = Arc::new(Plain(std::cell::UnsafeCell::new(0)));
+                let (s, r) = bounded(capacity);
+                let (back, answer) = bounded(capacity);
+                let (theirs, count) = (Arc::clone(&data), rounds(2000));
+                let other = beside(move || {
+                    for i in 0..count {
+                        theirs.write(2 * i + 1);
+                        send(sends, &s);
+                        receive(receives, &answer);
+                        assert_eq!(theirs.read(), 2 * i + 2);
+                    }
+                });
+                for i in 0..count {
+                    receive(receives, &r);
+                    assert_eq!(data.read(), 2 * i + 1);
+                    data.write(2 * i + 2);
+                    send(sends, &back);
+                }
+                other();
+            }
+        }
+    });
+}
+
+#[test]
+fn close_6_closed_channels_among_others() {
+    everywhere(|| {
+        let (s, r) = bounded::<i32>(0);
+        let (full, rest) = bounded(1);
+        drop(s);
+        let mut hits = [0; 2];
+        for _ in 0..1000 {
+            let _ = full.try_send(1);
+            select! {
+                recv(r) -> v => { assert_eq!(v, Err(RecvError)); hits[0] += 1; }
+                recv(rest) -> v => { assert_eq!(v, Ok(1)); hits[1] += 1; }
+                default => panic!("a closed channel is ready"),
+            }
+        }
+        assert!(hits.iter().all(|hits| *hits > 400), "{hits:?}");
+        let (s, _) = bounded(0);
+        select! { send(s, 1) -> r => assert_eq!(r, Err(SendError(1))), default => panic!("a closed channel is ready") }
     });
 }

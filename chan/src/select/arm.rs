@@ -183,6 +183,20 @@ impl<'h, 'c> Arm<'h, 'c> {
         }
     }
 
+    /// Wakes those who watch for what this operation brings.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the channel's lock, and the operation is not ready: in the line of its partners nobody stands
+    /// who does not watch.
+    pub(super) unsafe fn wake_watchers(&self) {
+        let core = self.core();
+        // SAFETY: by contract.
+        let lines = unsafe { &mut *core.lock.as_ptr() };
+        let partner = if self.receive.is_some() { core.pop_sender(lines) } else { core.pop_receiver(lines) };
+        debug_assert!(partner.is_none(), "there was a partner, so it was ready");
+    }
+
     /// Lets the arm's node stand in line.
     ///
     /// # Safety

@@ -289,8 +289,15 @@ unsafe fn try_locked(arms: &mut [Arm<'_, '_>], choice: Choice, aim: Aim) -> Try 
 /// The arms are sorted, `lock_all` has taken their locks, and no operation is ready.
 unsafe fn stand(arms: &mut [Arm<'_, '_>], aim: Aim, deadline: u64) -> Try {
     let (task, claim) = (Task::current(), Claim::new());
-    let (first, len) = (arms.as_mut_ptr(), arms.len());
     let mut alarm = deadline;
+    if aim == Aim::Operate {
+        // Who watches sees a partner in us. Before any of our nodes is there: it could be taken for one of theirs.
+        for arm in &*arms {
+            // SAFETY: by contract.
+            unsafe { arm.wake_watchers() };
+        }
+    }
+    let (first, len) = (arms.as_mut_ptr(), arms.len());
     for position in 0..len {
         // SAFETY: by contract; the nodes stay in place and untouched until `leave` has taken them out of their lines,
         // and we come to rest before the locks are let go.
