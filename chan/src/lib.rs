@@ -46,6 +46,13 @@
 //!   k+n-th send returns; a close happens before the receives that fail by it. Failed tries, too, have their place
 //!   in the one order of all operations.
 //!
+//! * A send in a select promises a value, which is made when the send is chosen. Whoever takes that up has it coming,
+//!   and waits for it, also in a `try_` form or past a time limit; if the value is never made the wait goes on as before.
+//! * Of several that wait for one clock any may get its value.
+//!
+//! [`select!`] and [`Select`] wait for several channels and do one operation; [`after`], [`at`] and [`tick`] make channels
+//! that the clock sends into, [`never`] one that nobody does.
+//!
 //! The names are those of crossbeam-channel; the behaviour is that of Go's channels, where errors stand for panics.
 
 mod buffer;
