@@ -40,7 +40,7 @@ impl<T> Sender<T> {
     /// # Examples
     ///
     /// ```
-    /// # use gander_runtime::Cancel;
+    /// # use gander_runtime::{Cancel, Signal};
     /// # #[derive(Default)]
     /// # struct Context(Signal);
     /// # impl Cancel for Context {
@@ -83,7 +83,7 @@ impl<T> Receiver<T> {
     /// # Examples
     ///
     /// ```
-    /// # use gander_runtime::Cancel;
+    /// # use gander_runtime::{Cancel, Signal};
     /// # #[derive(Default)]
     /// # struct Context(Signal);
     /// # impl Cancel for Context {
