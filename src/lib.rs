@@ -28,6 +28,8 @@
 //! | exchange values | [`chan`], [`select!`] |
 //! | share and agree | [`sync`] |
 //! | talk over sockets | [`net`] |
+//! | use files, children, signals, pipes | [`fs`], [`process`], [`signal`], [`io`] |
+//! | run a future | [`block_on`] |
 //! | wait | [`JoinHandle::join`], [`sleep`](sleep()), [`park`](park()), [`yield_now`] |
 //! | do something later, or again and again | [`time`] |
 //! | end work that nobody waits for any more | [`context`] |
@@ -150,6 +152,45 @@ pub mod net {
 /// Locks and their kin: how goroutines wait for each other. `use gander::sync::…` replaces `use std::sync::…`.
 pub mod sync {
     pub use gander_sync::*;
+}
+
+/// Files, with [`std::fs`]'s names: each call hands its processor to the other goroutines while the kernel is at it.
+///
+/// ```
+/// gander::run(|| assert!(gander::fs::read_to_string("/proc/self/status").unwrap().contains("Pid:")));
+/// ```
+pub mod fs {
+    pub use gander_net::fs::*;
+}
+
+/// Pipes and the standard streams, with [`std::io`]'s names.
+pub mod io {
+    pub use gander_net::io::*;
+}
+
+/// Child processes, with [`std::process`]'s names.
+///
+/// ```
+/// gander::run(|| {
+///     let output = gander::process::Command::new("echo").arg("hello").output().unwrap();
+///     assert_eq!(output.stdout, b"hello\n");
+/// });
+/// ```
+pub mod process {
+    pub use gander_net::process::*;
+}
+
+/// Signals of the operating system, as channels. Go's `os/signal`.
+///
+/// ```no_run
+/// use gander::signal::{Signal, notify};
+///
+/// let ends = notify(&[Signal::INT, Signal::TERM])?;
+/// println!("{} came", ends.recv().unwrap());
+/// # std::io::Result::Ok(())
+/// ```
+pub mod signal {
+    pub use gander_net::signal::*;
 }
 
 #[doc(hidden)]

@@ -122,13 +122,16 @@ fn torture(args: &Args, kinds: &[(&'static str, Work)]) -> ExitCode {
         .map(|i| {
             let (work, workers) = (kinds[i % kinds.len()].1, workers.clone());
             let mut random = Random::new(args.seed, i as u64);
-            gander::spawn(move || {
-                work(&workers[i], &mut random);
-                if !is_over() {
-                    wrong(workers[i].kind, "gave up");
-                }
-                workers[i].ended();
-            })
+            Builder::new()
+                .name(format!("{i} {}", workers[i].kind))
+                .spawn(move || {
+                    work(&workers[i], &mut random);
+                    if !is_over() {
+                        wrong(workers[i].kind, "gave up");
+                    }
+                    workers[i].ended();
+                })
+                .expect("there is room for a goroutine")
         })
         .collect();
     gander::sleep(Duration::from_secs(args.seconds));

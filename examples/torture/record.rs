@@ -81,7 +81,7 @@ impl Worker {
     }
 }
 
-/// A table of who did what and who is silent, for when something stands still.
+/// Who did what, who is silent, and what every goroutine is doing: for when something stands still.
 pub(crate) fn dump(workers: &[Worker]) {
     let mut text = String::from("torture: who did how much, and how long ago:\n");
     for (i, worker) in workers.iter().enumerate() {
@@ -91,5 +91,10 @@ pub(crate) fn dump(workers: &[Worker]) {
         };
         text += &format!("  {i:5} {:10} {:10} rounds, {last}\n", worker.kind, worker.rounds());
     }
+    text += "torture: every goroutine:\n";
+    gander::inspect::for_each_goroutine(|g| {
+        let (name, state, at) = (g.name.as_deref().unwrap_or(""), g.state, g.spawned_at);
+        text += &format!("  {:10} {name:14} {state}, from {at}\n", g.id.to_string());
+    });
     say(&text);
 }

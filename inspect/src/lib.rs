@@ -8,10 +8,16 @@
 //! | `symbol.rs` | what are they called |
 //! | `dump.rs` | what is everybody doing: grouped, in words |
 //! | `trace.rs` | what happened when, as a timeline |
+//! | `profile.rs`, `pprof.rs` | where does time go, for `go tool pprof` |
+//! | `serve/`, `page/` | all of that in a browser |
 //! | `quit.rs` | the same when the process is told to quit, or has to |
 
 mod dump;
+mod json;
+mod pprof;
+pub mod profile;
 mod quit;
+mod serve;
 mod symbol;
 pub mod trace;
 mod unwind;
@@ -21,4 +27,5 @@ pub use gander_runtime::inspect::{
     GoroutineCounts, GoroutineInfo, GoroutineState, ProcStats, Stats, ThreadCounts, for_each_goroutine, goroutines,
     stats,
 };
+pub use serve::{Server, serve, serve_anywhere};
 pub use symbol::Frame;

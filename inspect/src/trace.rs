@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use gander_runtime::inspect::trace::{Recording, What, record_events};
 
+use crate::json::{object, text};
+
 pub use gander_runtime::inspect::trace::{AlreadyRecording, Event, Region, What as EventKind, log, region};
 
 /// What [`start`] keeps of each processor: 4 MiB.
@@ -245,22 +247,6 @@ fn track(event: &Event) -> usize {
     event.proc.map_or(OUTSIDE, |proc| proc + 1)
 }
 
-/// A string as JSON has it.
-fn text(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            c if c < ' ' => quoted.push_str(&format!("\\u{:04x}", c as u32)),
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
-}
-
 /// Objects of an array, one a line.
 struct Json<'a, W> {
     out: &'a mut W,
@@ -270,22 +256,8 @@ struct Json<'a, W> {
 impl<W: Write> Json<'_, W> {
     /// The values are JSON already.
     fn event(&mut self, fields: &[(&str, String)]) -> io::Result<()> {
-        let mut line = String::from(if std::mem::take(&mut self.first) { "{" } else { ",\n{" });
-        for (i, (name, value)) in fields.iter().enumerate() {
-            let comma = if i == 0 { "" } else { "," };
-            line.push_str(&format!("{comma}\"{name}\":{value}"));
-        }
-        line.push('}');
+        let comma = if std::mem::take(&mut self.first) { "" } else { ",\n" };
+        let line = format!("{comma}{}", object(fields.iter().cloned()));
         self.out.write_all(line.as_bytes())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::text;
-
-    #[test]
-    fn strings_are_quoted() {
-        assert_eq!(text("a \"b\" \\ \n\u{1}ü"), "\"a \\\"b\\\" \\\\ \\u000a\\u0001ü\"");
     }
 }

@@ -8,7 +8,12 @@ mod addr;
 mod datagram;
 mod err;
 mod fd;
+pub mod fs;
 mod handle;
+mod pipe;
+pub mod process;
+pub mod signal;
+mod stdio;
 mod stream_io;
 mod sys;
 mod tcp;
@@ -21,3 +26,9 @@ pub use std::net::{AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketA
 pub use tcp::{Incoming, TcpListener, TcpStream};
 pub use udp::UdpSocket;
 pub use unix::{UnixDatagram, UnixIncoming, UnixListener, UnixStream};
+
+/// Pipes and the standard streams. As [`std::io`].
+pub mod io {
+    pub use crate::pipe::{PipeReader, PipeWriter, pipe};
+    pub use crate::stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};
+}

@@ -8,6 +8,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::OnceLock;
 
+use gander_runtime::poll::Direction;
+
 fn check(answer: libc::c_int) -> io::Result<()> {
     if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
@@ -30,6 +32,28 @@ pub(crate) fn send(fd: BorrowedFd<'_>, buf: &[u8]) -> io::Result<usize> {
     count(unsafe {
         libc::send(fd.as_raw_fd(), buf.as_ptr().cast(), buf.len(), libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
     })
+}
+
+/// `read(2)`.
+pub(crate) fn read(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
+    // SAFETY: writes into `buf` only.
+    count(unsafe { libc::read(fd.as_raw_fd(), buf.as_mut_ptr().cast(), buf.len()) })
+}
+
+/// `write(2)`.
+pub(crate) fn write(fd: BorrowedFd<'_>, buf: &[u8]) -> io::Result<usize> {
+    // SAFETY: reads `buf` only.
+    count(unsafe { libc::write(fd.as_raw_fd(), buf.as_ptr().cast(), buf.len()) })
+}
+
+/// A descriptor of a process, which becomes readable when the process ends.
+pub(crate) fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
+    // SAFETY: makes a descriptor, which is ours, and which the kernel closes at an exec.
+    unsafe {
+        let fd = libc::syscall(libc::SYS_pidfd_open, pid, 0) as libc::c_int;
+        check(fd)?;
+        Ok(OwnedFd::from_raw_fd(fd))
+    }
 }
 
 /// The most slices that the kernel takes at once.
@@ -93,7 +117,7 @@ pub(crate) fn bury(fd: BorrowedFd<'_>) -> io::Result<()> {
     }
 }
 
-/// An empty set of descriptors (an epoll instance), which is readable while any of them is writable.
+/// An empty set of descriptors (an epoll instance), which is readable while any of them is ready.
 pub(crate) fn new_set() -> io::Result<OwnedFd> {
     // SAFETY: makes a descriptor, which is ours.
     unsafe {
@@ -104,13 +128,17 @@ pub(crate) fn new_set() -> io::Result<OwnedFd> {
 }
 
 /// Adds one, which leaves when it is closed.
-pub(crate) fn add_to_set(set: BorrowedFd<'_>, fd: BorrowedFd<'_>) -> io::Result<()> {
-    let mut event = libc::epoll_event { events: libc::EPOLLOUT as u32, u64: 0 };
+pub(crate) fn add_to_set(set: BorrowedFd<'_>, fd: BorrowedFd<'_>, ready_to: Direction) -> io::Result<()> {
+    let events = match ready_to {
+        Direction::Read => libc::EPOLLIN,
+        Direction::Write => libc::EPOLLOUT,
+    };
+    let mut event = libc::epoll_event { events: events as u32, u64: 0 };
     // SAFETY: reads our local.
     check(unsafe { libc::epoll_ctl(set.as_raw_fd(), libc::EPOLL_CTL_ADD, fd.as_raw_fd(), &mut event) })
 }
 
-/// Whether any is writable: [`WouldBlock`](io::ErrorKind::WouldBlock) while none is.
+/// Whether any is ready: [`WouldBlock`](io::ErrorKind::WouldBlock) while none is.
 pub(crate) fn look_at_set(set: BorrowedFd<'_>) -> io::Result<()> {
     let mut event = libc::epoll_event { events: 0, u64: 0 };
     // SAFETY: writes our local.

@@ -191,13 +191,11 @@ pub fn set_procs(count: usize) -> usize {
 
 /// What is around a task that finds a lock taken: what it may do before it waits. A hint, for locks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Surroundings {
-    /// Goroutines wait for this processor: not the time to look on.
-    Ready,
-    /// Nothing could run here meanwhile, and others run elsewhere: who has the lock, perhaps.
-    Busy,
-    /// Nothing changes while it looks on.
-    Still,
+pub struct Surroundings {
+    /// Goroutines wait for this processor.
+    pub has_ready: bool,
+    /// Others run elsewhere: who has the lock, perhaps. If not, nothing changes while the task looks on.
+    pub others_run: bool,
 }
 
 /// What is around the calling task.
@@ -206,18 +204,12 @@ pub fn surroundings() -> Surroundings {
         // An ordinary thread: whether it is alone on the machine.
         static IS_ALONE: LazyLock<bool> =
             LazyLock::new(|| std::thread::available_parallelism().is_ok_and(|count| count.get() == 1));
-        return if *IS_ALONE { Surroundings::Still } else { Surroundings::Busy };
+        return Surroundings { has_ready: false, others_run: !*IS_ALONE };
     };
     m.enter();
-    let has_work = m.p().has_work();
+    let has_ready = m.p().has_work();
     m.leave();
-    if has_work {
-        Surroundings::Ready
-    } else if procs() > SPIN.idle() as usize + SPIN.searching() as usize + 1 {
-        Surroundings::Busy
-    } else {
-        Surroundings::Still
-    }
+    Surroundings { has_ready, others_run: procs() > SPIN.idle() as usize + SPIN.searching() as usize + 1 }
 }
 
 /// The number of the processor the calling goroutine runs on, which may be another at once; none on an ordinary

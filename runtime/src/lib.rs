@@ -11,6 +11,7 @@
 
 mod alarm;
 mod asym;
+mod block_on;
 mod blocking;
 mod builder;
 mod cancel;
@@ -43,6 +44,7 @@ mod switch;
 pub mod timer;
 mod token;
 
+pub use block_on::block_on;
 pub use blocking::blocking;
 pub use builder::{Builder, go, go_surely, run, spawn};
 pub use cancel::{Cancel, Signal, wait_cancellable};

@@ -9,7 +9,7 @@ use gander_tls::{Model, ThreadPointer};
 
 use crate::error::{SpawnError, StartError};
 use crate::g::{G, State};
-use crate::inspect::{quit, schedtrace};
+use crate::inspect::{debugger, quit, schedtrace};
 use crate::sched::{janitor, procs, sysmon};
 use crate::switch::{Locals, set_locals};
 use crate::{asym, fault, m, preempt};
@@ -119,6 +119,7 @@ pub(crate) fn start(settings: &Settings) -> Result<(), StartError> {
     let (count, chosen) = count.unwrap_or_else(|| (procs::machine(), false));
     procs::set(count, chosen);
     start_threads().map_err(StartError::Thread)?;
+    debugger::describe(own.map(|model| (model.size(), model.align())));
     let _ = CONFIG.set(Config { own, default_class });
     Ok(())
 }

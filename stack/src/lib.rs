@@ -69,6 +69,8 @@ pub use error::StackError;
 pub use fault::{Place, in_use, locate};
 pub use layout::{Class, class_of};
 pub use pool::{put, take};
+#[doc(hidden)]
+pub use region::{DIRECTORY, Directory, Entry};
 pub use region::{GuardKind, touched_first};
 pub use scavenge::{Scavenged, scavenge};
 pub use stack::{Stack, keep_at_least};

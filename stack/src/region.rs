@@ -55,6 +55,37 @@ static MARKED: AtomicUsize = AtomicUsize::new(0);
 static MAPPED: AtomicUsize = AtomicUsize::new(0);
 static FORCED: AtomicBool = AtomicBool::new(false);
 
+/// A region in a form that does not depend on the compiler, for debuggers: see `Directory`.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Entry {
+    base: AtomicUsize,
+    slot_bytes: AtomicUsize,
+    guard_bytes: AtomicUsize,
+    /// Where the slots' states lie: 16 bytes each, the tag first, the state in the last four.
+    table: AtomicUsize,
+    /// Where the number of the slots that were ever handed out lies, 32 bits.
+    reached: AtomicUsize,
+}
+
+/// All regions, for debuggers, which find neither a `static` by its layout nor a lock to take: entries from the first to
+/// one without a base.
+pub type Directory = [Entry; REGIONS_MOST];
+
+/// See [`Directory`].
+pub static DIRECTORY: Directory = [const {
+    Entry {
+        base: AtomicUsize::new(0),
+        slot_bytes: AtomicUsize::new(0),
+        guard_bytes: AtomicUsize::new(0),
+        table: AtomicUsize::new(0),
+        reached: AtomicUsize::new(0),
+    }
+}; REGIONS_MOST];
+
+const _: () = assert!(size_of::<Slot>() == 16);
+const _: () = assert!(core::mem::offset_of!(Slot, tag) == 0 && core::mem::offset_of!(Slot, state) == 12);
+
 /// What a guard is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GuardKind {
@@ -124,6 +155,12 @@ impl Region {
             .map_err(|errno| StackError::AddressSpace { asked: layout.slot_bytes(), errno })?;
         *reserved += region.memory.len();
         let region = place.get_or_init(|| region);
+        let entry = &DIRECTORY[index];
+        entry.slot_bytes.store(layout.slot_bytes(), Relaxed);
+        entry.guard_bytes.store(layout.guard(0).len(), Relaxed);
+        entry.table.store(region.table.as_ptr().expose_provenance(), Relaxed);
+        entry.reached.store(core::ptr::from_ref(&region.reached).expose_provenance(), Relaxed);
+        entry.base.store(region.memory.at(0).expose_provenance(), Release);
         COUNT.store(index + 1, Release);
         Ok(region)
     }

@@ -66,7 +66,7 @@ mod model {
     }
 
     pub(crate) fn surroundings() -> Surroundings {
-        Surroundings::Still
+        Surroundings { has_ready: false, others_run: false }
     }
 
     #[derive(Debug)]

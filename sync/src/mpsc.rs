@@ -54,10 +54,16 @@ pub struct SyncSender<T> {
     inner: chan::Sender<T>,
 }
 
-/// The receiving side. As [`std::sync::mpsc::Receiver`].
+/// The receiving side. As [`std::sync::mpsc::Receiver`], and like that not `Sync`.
+///
+/// ```compile_fail,E0277
+/// let (_, rx) = gander_sync::mpsc::channel::<i32>();
+/// std::thread::scope(|s| {
+///     s.spawn(|| rx.recv());
+/// });
+/// ```
 pub struct Receiver<T> {
     inner: chan::Receiver<T>,
-    /// std's is not `Sync`.
     not_sync: PhantomData<Cell<()>>,
 }
 

@@ -62,6 +62,14 @@ impl<T: ?Sized> RefUnwindSafe for Mutex<T> {}
 ///
 /// It is not `Send`, as std's is not: what is written for one is right for the other. (It may lie in the frame of a
 /// goroutine that goes on on another thread; so may anything.)
+///
+/// ```compile_fail,E0277
+/// let mutex = gander_sync::Mutex::new(());
+/// let guard = mutex.lock().unwrap();
+/// std::thread::scope(|s| {
+///     s.spawn(move || drop(guard));
+/// });
+/// ```
 #[must_use = "if unused the mutex is unlocked at once"]
 pub struct MutexGuard<'a, T: ?Sized> {
     pub(crate) mutex: &'a Mutex<T>,

@@ -87,7 +87,7 @@ pub(super) fn race(addrs: &[SocketAddr], deadline: u64) -> io::Result<TcpStream>
             next_at = time + share.min(HEAD_START.as_nanos() as u64);
             match begin(addr) {
                 Ok(fd) => {
-                    sys::add_to_set(set.as_fd(), fd.as_fd())?;
+                    sys::add_to_set(set.as_fd(), fd.as_fd(), Direction::Write)?;
                     running.push(fd);
                 }
                 Err(error) => {

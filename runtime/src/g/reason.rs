@@ -15,7 +15,7 @@ macro_rules! reasons {
 
         impl WaitReason {
             /// All of them, by their numbers.
-            const ALL: &[WaitReason] = &[$(WaitReason::$name),+];
+            pub(crate) const ALL: &[WaitReason] = &[$(WaitReason::$name),+];
 
             fn words(self) -> &'static str {
                 match self {
@@ -65,6 +65,8 @@ reasons! {
     IoRead = "io read",
     /// For room to write, or for a connection.
     IoWrite = "io write",
+    /// For a future, in `block_on`.
+    Future = "future",
     /// For a signal: a context's end, a group's last member.
     Signal = "signal",
     /// For a call that the clock makes: only the goroutine that makes them.

@@ -14,15 +14,18 @@
 //! place after it as before.
 
 use std::fs;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::registry::{self, GoroutineInfo, GoroutineState};
 use crate::futex::Event;
 use crate::g::G;
+use crate::g::handle::GoroutineId;
 use crate::m::{self, M};
 use crate::preempt::signal;
+use crate::sched::procs;
 use crate::timer::now;
 
 /// The most bytes copied of one stack: its innermost frames.
@@ -73,17 +76,48 @@ pub fn for_each_stack(
     }
 }
 
+/// A goroutine that was running, and its stack. For profiles.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Sample<'a> {
+    /// Which goroutine.
+    pub id: GoroutineId,
+    /// Its name.
+    pub name: Option<String>,
+    /// Its stack.
+    pub stack: &'a Frozen,
+}
+
+/// Calls `f` with the goroutine that runs on each processor now, if there is one and its thread answers.
+///
+/// # Blocking
+///
+/// As [`for_each_stack`].
+pub fn for_each_running(mut f: impl FnMut(Sample<'_>)) {
+    let mut frozen = Frozen::default();
+    for i in 0..procs::ever() {
+        // SAFETY: null or an M; Ms are never freed.
+        let Some(m) = (unsafe { procs::get(i).m.load(Ordering::Acquire).as_ref() }) else { continue };
+        let Some(g) = ask(m, ptr::null(), &mut frozen) else { continue };
+        let named = gander_stack::locate(g.addr()).and_then(|place| registry::read(&place, now()));
+        // It may have ended since, and another have begun in its place: then the sample is that one's.
+        if let Some((_, info)) = named {
+            f(Sample { id: info.id, name: info.name, stack: &frozen });
+        }
+    }
+}
+
 /// Copies the stack of the goroutine that was seen at `g`.
 fn freeze(g: *const G, info: &GoroutineInfo, frozen: &mut Frozen) -> bool {
     let (_, m) = registry::context(g);
     // SAFETY: null or an M; Ms are never freed.
     let m = unsafe { m.as_ref() };
     match (info.state, m) {
-        (GoroutineState::Running, Some(m)) => ask(m, g, frozen),
+        (GoroutineState::Running, Some(m)) => ask(m, g, frozen).is_some(),
         (GoroutineState::Preempted, Some(m)) => {
             let regs = m.interrupted.each_ref().map(|word| word.load(Ordering::Relaxed));
             if regs[0] == 0 {
-                return ask(m, g, frozen);
+                return ask(m, g, frozen).is_some();
             }
             copy_resting(regs, frozen)
                 && registry::is_still(g, info.id)
@@ -139,10 +173,10 @@ fn registers_in_call(m: &M) -> Option<[usize; 4]> {
 struct Question {
     /// Its number in the upper bits, and how far it is: [`NONE`], [`ASKED`], [`ANSWERING`], [`ANSWERED`].
     state: AtomicU32,
-    /// Whose stack is asked for.
-    of: AtomicUsize,
-    /// Whether the thread was running it.
-    found: AtomicBool,
+    /// Whose stack is asked for; null: whoever runs.
+    of: AtomicPtr<G>,
+    /// Whom the thread was running, if that was wanted.
+    found: AtomicPtr<G>,
     registers: [AtomicUsize; 4],
     words: [AtomicU64; WORDS],
     len: AtomicUsize,
@@ -157,23 +191,23 @@ const NUMBER: u32 = 4;
 
 static QUESTION: Question = Question {
     state: AtomicU32::new(NONE),
-    of: AtomicUsize::new(0),
-    found: AtomicBool::new(false),
+    of: AtomicPtr::new(ptr::null_mut()),
+    found: AtomicPtr::new(ptr::null_mut()),
     registers: [const { AtomicUsize::new(0) }; 4],
     words: [const { AtomicU64::new(0) }; WORDS],
     len: AtomicUsize::new(0),
     done: Event::new(),
 };
 
-/// Asks the thread that runs `g` for its stack.
-fn ask(m: &M, g: *const G, frozen: &mut Frozen) -> bool {
+/// Asks the thread for the stack of `g`, or of whoever runs there if that is null. Returns who it was.
+fn ask(m: &M, g: *const G, frozen: &mut Frozen) -> Option<*const G> {
     const PATIENCE_NANOS: u64 = 50_000_000;
     static ONE: Mutex<()> = Mutex::new(());
     // Held across a wait: not a lock of the runtime's, and nobody in a signal handler wants it.
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let q = &QUESTION;
     let number = (q.state.load(Ordering::Relaxed) & !(NUMBER - 1)).wrapping_add(NUMBER);
-    q.of.store(g.addr(), Ordering::Relaxed);
+    q.of.store(g.cast_mut(), Ordering::Relaxed);
     q.state.store(number | ASKED, Ordering::Release);
     let answered = signal::send_question(m, number) && q.done.wait_until(now() + PATIENCE_NANOS) || {
         // Too late, unless it has begun.
@@ -184,15 +218,16 @@ fn ask(m: &M, g: *const G, frozen: &mut Frozen) -> bool {
         }
         !withdrawn
     };
-    if !answered || q.state.load(Ordering::Acquire) != number | ANSWERED || !q.found.load(Ordering::Relaxed) {
-        return false;
+    let found = q.found.load(Ordering::Acquire);
+    if !answered || q.state.load(Ordering::Acquire) != number | ANSWERED || found.is_null() {
+        return None;
     }
     frozen.words.clear();
     let len = q.len.load(Ordering::Relaxed);
     frozen.words.extend(q.words[..len].iter().map(|word| word.load(Ordering::Relaxed)));
     let [pc, sp, fp, lr] = q.registers.each_ref().map(|word| word.load(Ordering::Relaxed));
     (frozen.pc, frozen.sp, frozen.fp, frozen.lr) = (pc, sp, fp, lr);
-    true
+    Some(found)
 }
 
 /// In the handler: answers if the signal is a question. `[signal-quiet]`
@@ -213,9 +248,12 @@ pub(crate) unsafe fn answer(info: *const libc::siginfo_t, context: *const libc::
         // Withdrawn, or not ours.
         return true;
     }
-    let found = m::current_g().addr() == q.of.load(Ordering::Relaxed);
-    q.found.store(found, Ordering::Relaxed);
-    if found {
+    let (of, g) = (q.of.load(Ordering::Relaxed).cast_const(), m::current_g());
+    // SAFETY: what runs here is alive.
+    let wanted = ptr::eq(of, g) || of.is_null() && unsafe { g.as_ref() }.is_some_and(|g| !g.is_scheduler());
+    let found = if wanted { g } else { ptr::null() };
+    q.found.store(found.cast_mut(), Ordering::Relaxed);
+    if wanted {
         // SAFETY: by contract.
         let registers = registers(unsafe { &*context });
         for (to, value) in q.registers.iter().zip(registers) {

@@ -5,6 +5,7 @@
 //! | `registry.rs` | which goroutines are there, and what are they doing |
 //! | `clock.rs` | since when |
 //! | `look.rs` | what is on their stacks |
+//! | `debugger.rs` | all of that for one who reads a core file |
 //! | `quit.rs` | what is printed when the process must end |
 //! | `trace.rs`, `ring.rs` | what happened, and when |
 //! | `stats.rs` | how much of everything |
@@ -14,6 +15,7 @@
 //! spawning, switching and ending a goroutine cost what they cost without it.
 
 pub(crate) mod clock;
+pub(crate) mod debugger;
 pub(crate) mod look;
 pub(crate) mod quit;
 mod registry;
@@ -22,7 +24,7 @@ pub(crate) mod schedtrace;
 mod stats;
 pub mod trace;
 
-pub use look::{Frozen, for_each_stack};
+pub use look::{Frozen, Sample, for_each_running, for_each_stack};
 pub use quit::{Detail, set_reporter};
 pub use registry::{GoroutineInfo, GoroutineState, for_each_goroutine, goroutines};
 /// Where this crate's source lies, and that of the switch, as debugging information has it.

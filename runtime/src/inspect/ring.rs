@@ -44,11 +44,11 @@ impl Ring {
         self.count.store(count + 1, Ordering::Release);
     }
 
-    /// Copies what is left of the events from number `from` on; says how many were lost.
-    pub(crate) fn copy_from(&self, from: u64, out: &mut Vec<Words>) -> u64 {
+    /// Copies what is left of the events from number `from` on, the last `most` of them; says how many were left out.
+    pub(crate) fn copy_from(&self, from: u64, most: usize, out: &mut Vec<Words>) -> u64 {
         let end = self.count.load(Ordering::Acquire);
         let from = from.min(end);
-        let begin = from.max(end.saturating_sub(self.slots.len() as u64));
+        let begin = from.max(end.saturating_sub(self.slots.len().min(most) as u64));
         let at = out.len();
         out.extend((begin..end).map(|i| {
             let slot = &self.slots[i as usize & (self.slots.len() - 1)];
@@ -71,17 +71,19 @@ mod tests {
     fn keeps_the_newest_and_counts_the_lost() {
         let ring = Ring::new(8);
         let mut out = Vec::new();
-        assert_eq!(ring.copy_from(0, &mut out), 0);
+        assert_eq!(ring.copy_from(0, usize::MAX, &mut out), 0);
         assert!(out.is_empty());
         (0..5).for_each(|i| ring.write([i; 4]));
-        assert_eq!(ring.copy_from(2, &mut out), 0);
+        assert_eq!(ring.copy_from(2, usize::MAX, &mut out), 0);
         assert_eq!(out, [[2; 4], [3; 4], [4; 4]]);
         (5..20).for_each(|i| ring.write([i; 4]));
         out.clear();
         // One less than fit: the writer could be at the oldest.
-        assert_eq!(ring.copy_from(0, &mut out), 13);
+        assert_eq!(ring.copy_from(0, usize::MAX, &mut out), 13);
         assert_eq!(out.first().zip(out.last()), Some((&[13; 4], &[19; 4])));
-        assert_eq!(ring.copy_from(99, &mut out), 0);
+        assert_eq!(ring.copy_from(0, 2, &mut out), 18);
+        assert_eq!(out.len(), 9);
+        assert_eq!(ring.copy_from(99, usize::MAX, &mut out), 0);
     }
 
     #[test]
@@ -100,7 +102,7 @@ mod tests {
             let mut out = Vec::new();
             for _ in 0..2000 {
                 out.clear();
-                ring.copy_from(0, &mut out);
+                ring.copy_from(0, usize::MAX, &mut out);
                 for pair in out.windows(2) {
                     assert_eq!(pair[0], [pair[0][0]; 4]);
                     assert_eq!(pair[0][0] + 1, pair[1][0]);

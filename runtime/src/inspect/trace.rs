@@ -276,6 +276,8 @@ pub struct Recording {
     from: Vec<u64>,
     outside_from: u64,
     began: u64,
+    /// What is kept of each: an earlier recording may have left larger rings.
+    capacity: usize,
 }
 
 /// A recording goes on already.
@@ -312,7 +314,7 @@ pub fn record_events(events: usize) -> Result<Recording, AlreadyRecording> {
     CAPACITY.store(capacity, Ordering::Relaxed);
     ON.store(true, Ordering::Release);
     (0..procs::ever()).for_each(|i| procs::get(i).attend.set_traced(true));
-    Ok(Recording { from, outside_from, began: now() })
+    Ok(Recording { from, outside_from, began: now(), capacity })
 }
 
 /// The capacity of this recording, for Ps that are made while it goes on.
@@ -359,7 +361,7 @@ impl Recording {
         // SAFETY: null or a ring, and those are never freed.
         let Some(ring) = (unsafe { place.load(Ordering::Acquire).as_ref() }) else { return 0 };
         let mut words = Vec::new();
-        let lost = ring.copy_from(from, &mut words);
+        let lost = ring.copy_from(from, self.capacity, &mut words);
         let mut words = words.into_iter().peekable();
         while let Some(event) = words.next() {
             let mut text = Vec::new();

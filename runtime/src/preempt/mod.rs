@@ -207,7 +207,11 @@ pub(crate) unsafe fn find_heir(p: &P, first: Option<*const G>) -> Option<Heir> {
     if let Some(heir) = unsafe { with_own_thread(first) } {
         return Some(heir);
     }
-    if let Some(spare) = idle::take_spare() {
+    // The last spare worker is for those who were readied: most of them pause soon and give it back. Whoever has not begun
+    // may compute, and then it is gone until the janitor has started another, if it may.
+    // SAFETY: likewise.
+    let has_begun = unsafe { !(*first).m.get().is_null() };
+    if let Some(spare) = idle::take_spare(if has_begun { 0 } else { 1 }) {
         return Some(Heir { m: spare, g: first });
     }
     // Without a spare thread a goroutine that has its own can still go on: look past those that have not.

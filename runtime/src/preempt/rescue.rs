@@ -69,7 +69,7 @@ pub(crate) fn computes(tid: libc::pid_t, cpu: u64) -> bool {
 /// Takes the P from a sleeping worker and gives it to a spare one, or to one whose goroutine was preempted. False if
 /// the worker was in the runtime after all, or there is nobody.
 pub(crate) fn rescue(m: &'static M, p: &'static P) -> bool {
-    let heir = match idle::take_spare() {
+    let heir = match idle::take_spare(0) {
         Some(m) => Heir { m, g: ptr::null() },
         None => {
             janitor::want_worker();

@@ -242,9 +242,12 @@ fn accept(m: &M) {
     p.m.store(ptr::from_ref(m).cast_mut(), Ordering::Release);
 }
 
-/// Takes a resting worker out, to be sent off with a P.
-pub(crate) fn take_spare() -> Option<&'static M> {
+/// Takes a resting worker out, to be sent off with a P, if more than so many rest.
+pub(crate) fn take_spare(stay: usize) -> Option<&'static M> {
     let mut resting = RESTING.lock();
+    if spare() <= stay {
+        return None;
+    }
     let (m, unkept) = resting.pop_m()?;
     drop(resting);
     janitor::one_less(spare());

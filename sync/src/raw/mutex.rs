@@ -112,7 +112,8 @@ impl RawMutex {
         let mut since = 0;
         let mut woken = 0;
         loop {
-            let clock = now();
+            // In models time stands still until one is woken: then deadlines are over.
+            let clock = if cfg!(loom) { u64::from(woken) } else { now() };
             since = if since == 0 { clock } else { since };
             let is_late = until.is_over(clock);
             let mut join = if is_late { 0 } else { QUEUED };
@@ -151,9 +152,7 @@ impl RawMutex {
     /// Looks again a few times, where that may pay.
     fn spin(&self) -> bool {
         for _ in 0..LOOKS {
-            if surroundings() != Surroundings::Busy {
-                return false;
-            }
+            let Surroundings { has_ready: false, others_run: true } = surroundings() else { return false };
             for _ in 0..PAUSES {
                 std::hint::spin_loop();
             }

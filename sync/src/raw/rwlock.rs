@@ -24,13 +24,15 @@ const WRITING: usize = 1;
 const QUEUED: usize = 2;
 const READER: usize = 4;
 
-/// A task looks again so often before it stands in line, each time after twice as many pauses of the processor.
+/// A task looks again so often, each time after twice as many pauses of the processor; then it lets others run, so many
+/// times, and only then stands in line.
 ///
 /// For the lock is given in line to tasks that sleep, and while it is theirs nobody else has it. If all others stood in
 /// line meanwhile, they would go on like that: a wait for each turn. So a newcomer first lets those go ahead.
 const LOOKS: u32 = 5;
+const ROUNDS: u32 = 5;
 /// But not if they keep it waiting for so long.
-const MANNERS_NANOS: u64 = 5_000;
+const MANNERS_NANOS: u64 = 1_000_000;
 
 /// A read-write lock around nothing.
 #[derive(Debug)]
@@ -142,7 +144,7 @@ impl RawRwLock {
     #[cold]
     #[inline(never)]
     fn read_slow(&self) {
-        if look_again(|| self.try_read()) {
+        if look_again(&self.state, || self.try_read()) {
             return;
         }
         let lines = self.lines.lock();
@@ -157,7 +159,7 @@ impl RawRwLock {
     #[cold]
     #[inline(never)]
     fn write_slow(&self) {
-        if look_again(|| self.try_write()) {
+        if look_again(&self.state, || self.try_write()) {
             return;
         }
         let lines = self.lines.lock();
@@ -209,22 +211,29 @@ fn more_readers(state: usize, count: usize) -> usize {
     state + count * READER
 }
 
-/// Tries again a few times. If others want to run here they run in between.
-fn look_again(attempt: impl Fn() -> bool) -> bool {
+/// Tries again a few times, and lets others run in between.
+fn look_again(state: &AtomicUsize, attempt: impl Fn() -> bool) -> bool {
     let mut began = 0;
-    for look in 0..LOOKS {
-        match surroundings() {
-            Surroundings::Ready => {
-                let now = now();
-                began = if began == 0 { now } else { began };
-                if now - began > MANNERS_NANOS {
-                    return false;
-                }
-                yield_now();
+    for _ in 0..ROUNDS {
+        let Surroundings { has_ready, others_run } = surroundings();
+        for look in 0..if others_run { LOOKS } else { 0 } {
+            (0..1 << look).for_each(|_| std::hint::spin_loop());
+            if state.load(Ordering::Relaxed) & QUEUED != 0 {
+                return false;
             }
-            Surroundings::Busy => (0..1 << look).for_each(|_| std::hint::spin_loop()),
-            Surroundings::Still => return false,
+            if attempt() {
+                return true;
+            }
         }
+        if !has_ready {
+            return false;
+        }
+        let now = now();
+        began = if began == 0 { now } else { began };
+        if now - began > MANNERS_NANOS {
+            return false;
+        }
+        yield_now();
         if attempt() {
             return true;
         }

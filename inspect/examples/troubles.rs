@@ -1,0 +1,49 @@
+//! A program with one of each trouble, and the page that shows them: `cargo run -p gander-inspect --example troubles`, then
+//! look at the address it prints.
+
+use std::time::Duration;
+
+use gander_inspect::trace::region;
+use gander_runtime::{Builder, JoinHandle, blocking, go, park, run, sleep, spawn, yield_now};
+
+fn named(name: &str, f: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    Builder::new().name(name.into()).spawn(f).expect("memory for a goroutine")
+}
+
+fn compute_without_end() {
+    loop {
+        std::hint::black_box(1);
+    }
+}
+
+fn read_without_end() {
+    blocking(|| {
+        loop {
+            std::thread::sleep(Duration::from_secs(1000));
+        }
+    })
+}
+
+fn talk() {
+    loop {
+        let _region = region("talk");
+        for _ in 0..50 {
+            spawn(yield_now).join().expect("it does not panic");
+        }
+        sleep(Duration::from_millis(5));
+    }
+}
+
+fn main() {
+    let port = std::env::args().nth(1).unwrap_or_else(|| "6060".into());
+    run(move || {
+        let server = gander_inspect::serve(format!("127.0.0.1:{port}")).expect("the port is free");
+        named("never woken", park);
+        named("hot loop", compute_without_end);
+        named("stuck in a call", read_without_end);
+        (0..10_000).for_each(|_| go(|| sleep(Duration::from_secs(1_000_000))));
+        (0..4).for_each(|_| drop(named("talker", talk)));
+        println!("look at http://{}", server.local_addr());
+        sleep(Duration::from_secs(100_000));
+    });
+}

@@ -1,0 +1,103 @@
+//! The page, as a client sees it.
+
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use gander_inspect::{Server, serve};
+use gander_net::TcpStream;
+use gander_runtime::{Builder, park, run, yield_now};
+use serde_json::Value;
+
+/// Sends bytes, and returns the status and the body that come back.
+fn raw(addr: SocketAddr, request: &[u8]) -> (u16, Vec<u8>) {
+    let mut stream = TcpStream::connect(addr).unwrap();
+    stream.write_all(request).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("a head");
+    let head = String::from_utf8(answer[..end].to_vec()).unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    let body = answer.split_off(end + 4);
+    let length: usize =
+        head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap().parse().unwrap();
+    assert_eq!(length, body.len(), "{head}");
+    (status, body)
+}
+
+fn get(server: &Server, path: &str) -> Vec<u8> {
+    let addr = server.local_addr();
+    let (status, body) = raw(addr, format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\n\r\n").as_bytes());
+    assert_eq!(status, 200, "{path}: {}", String::from_utf8_lossy(&body));
+    body
+}
+
+fn json(server: &Server, path: &str) -> Value {
+    serde_json::from_slice(&get(server, path)).expect("JSON")
+}
+
+#[test]
+fn shows_what_there_is() {
+    run(|| {
+        let server = serve("127.0.0.1:0").unwrap();
+        let waiter = Builder::new().name("seen on <the> \"page\"".into()).spawn(park).unwrap();
+        let id = waiter.goroutine().id().as_u64();
+        while !gander_inspect::goroutines().iter().any(|g| g.id.as_u64() == id && g.state.to_string() == "park") {
+            yield_now();
+        }
+        let page = String::from_utf8(get(&server, "/")).unwrap();
+        for path in ["/page.js", "/page.css"] {
+            assert!(page.contains(path));
+            assert!(!get(&server, path).is_empty());
+        }
+        let stats = json(&server, "/api/stats");
+        assert!(stats["goroutines"].as_u64().unwrap() >= 2, "{stats}");
+        assert_eq!(stats["procs"].as_array().unwrap().len(), gander_runtime::procs());
+        let dump = json(&server, "/api/goroutines");
+        let group =
+            dump["groups"].as_array().unwrap().iter().find(|group| group["who"][0][0] == id).expect("its group");
+        assert_eq!((&group["state"], &group["count"]), (&Value::from("park"), &Value::from(1)));
+        assert_eq!(group["who"][0][1], "seen on <the> \"page\"");
+        assert!(group["created_at"].as_str().unwrap().contains("page.rs"), "{group}");
+        // Go's paths.
+        let text = String::from_utf8(get(&server, "/debug/pprof/goroutine?debug=2")).unwrap();
+        assert!(text.contains("[park]:"), "{text}");
+        for path in ["/debug/pprof/goroutine", "/debug/pprof/profile?seconds=1"] {
+            assert_eq!(get(&server, path)[..2], [0x1f, 0x8b], "{path} is not gzip");
+        }
+        let trace = json(&server, "/debug/pprof/trace?seconds=1");
+        assert!(trace["traceEvents"].is_array());
+        assert!(!get(&server, "/debug/pprof/cmdline").is_empty());
+        assert!(!get(&server, "/debug/pprof/").is_empty());
+        waiter.goroutine().unpark();
+        waiter.join().unwrap();
+        let addr = server.local_addr();
+        server.stop();
+        while TcpStream::connect_timeout(&addr, Duration::from_secs(1)).is_ok() {
+            yield_now();
+        }
+    });
+}
+
+#[test]
+fn refuses_strangers_and_nonsense() {
+    run(|| {
+        let error = serve("0.0.0.0:0").unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied, "{error}");
+        let server = serve("127.0.0.1:0").unwrap();
+        let addr = server.local_addr();
+        let status = |request: &[u8]| raw(addr, request).0;
+        assert_eq!(status(b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n"), 403);
+        assert_eq!(status(b"GET / HTTP/1.1\r\n\r\n"), 403);
+        assert_eq!(status(b"POST / HTTP/1.1\r\nHost: localhost\r\n\r\n"), 405);
+        assert_eq!(status(b"GET /etc/passwd HTTP/1.1\r\nHost: localhost\r\n\r\n"), 404);
+        assert_eq!(status(b"GET /../page.js HTTP/1.1\r\nHost: localhost\r\n\r\n"), 404);
+        assert_eq!(status(b"nonsense\r\n\r\n"), 400);
+        assert_eq!(status(b"GET / HTTP/1.1\r\nHost: localhost"), 400);
+        assert_eq!(status(&[0xff; 100]), 400);
+        // And it still answers.
+        assert!(!get(&server, "/").is_empty());
+        server.stop();
+    });
+}

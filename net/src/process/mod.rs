@@ -1,0 +1,9 @@
+//! Child processes. As [`std::process`]: what waits parks the goroutine.
+
+mod child;
+mod command;
+
+pub use crate::pipe::{ChildStderr, ChildStdin, ChildStdout};
+pub use child::Child;
+pub use command::Command;
+pub use std::process::{ExitCode, ExitStatus, Output, Stdio, Termination, abort, exit, id};
