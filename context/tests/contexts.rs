@@ -6,14 +6,13 @@
 #[path = "../../chan/tests/common/mod.rs"]
 mod common;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use common::{Chance, in_goroutines, rounds, watched};
 use gander_chan::{TryRecvError, bounded};
 use gander_context::{Cancel, Context, ContextError};
-use gander_runtime::{Signal, go, num_goroutines, spawn, yield_now};
+use gander_runtime::{Signal, go, num_goroutines, spawn};
 use gander_time::{sleep, sleep_ctx};
 
 use ContextError::{Canceled, DeadlineExceeded};

@@ -3,19 +3,18 @@
 #[path = "../../chan/tests/common/mod.rs"]
 mod common;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use common::{Chance, in_goroutines, rounds, watched};
-use gander_chan::{TryRecvError, bounded};
+use common::{in_goroutines, rounds, watched};
+use gander_chan::TryRecvError;
 use gander_context::{Cancel, Context, ContextError};
-use gander_runtime::{Signal, go, num_goroutines, spawn, yield_now};
-use gander_time::{sleep, sleep_ctx};
+use gander_runtime::{spawn, yield_now};
+use gander_time::sleep_ctx;
 
-use ContextError::{Canceled, DeadlineExceeded};
+use ContextError::Canceled;
 
-const MS: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_secs(3600);
 const LONG: Duration = Duration::from_secs(20);
 
@@ -32,12 +31,6 @@ fn assert_done(ctx: &Context, error: ContextError) {
     assert_eq!(ctx.err(), Some(error));
     assert!(is_done(ctx));
     assert!(ctx.cause().is_some());
-}
-
-#[track_caller]
-fn assert_open(ctx: &Context) {
-    assert!(!is_done(ctx));
-    assert!(ctx.err().is_none() && ctx.cause().is_none());
 }
 
 /// context-4: who is woken by the parent cancels the child while the parent's cancel does.
@@ -249,4 +242,3 @@ fn one_cancel_wakes_all() {
         });
     });
 }
-

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use common::{Chance, in_goroutines, rounds, small, watched};
 use gander_chan::{TryRecvError, bounded, unbounded};
-use gander_runtime::{go, num_goroutines, procs, set_procs, spawn, yield_now};
-use gander_time::{Duration, Elapsed, Instant, Ticker, Timer, after, after_func, at, sleep, tick, timeout};
+use gander_runtime::{go, num_goroutines, spawn, yield_now};
+use gander_time::{Duration, Instant, Ticker, Timer, after, after_func, at, sleep};
 
 const MS: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -350,4 +350,3 @@ fn from_threads() {
         assert!(Timer::new(MS).c().recv_timeout(LONG).is_ok());
     });
 }
-

@@ -4,12 +4,12 @@
 mod common;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{Chance, in_goroutines, rounds, small, watched};
-use gander_chan::{TryRecvError, bounded, unbounded};
-use gander_runtime::{go, num_goroutines, procs, set_procs, spawn, yield_now};
-use gander_time::{Duration, Elapsed, Instant, Ticker, Timer, after, after_func, at, sleep, tick, timeout};
+use gander_chan::bounded;
+use gander_runtime::{go, procs, set_procs, spawn, yield_now};
+use gander_time::{Duration, Elapsed, Instant, Ticker, after, sleep, tick, timeout};
 
 const MS: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_secs(3600);
