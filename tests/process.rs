@@ -296,6 +296,24 @@ cases! {
         thread.join().unwrap();
         println!("done");
     });
+    // semantics 44: nor while one waits for the kernel: for a child, for what it prints, for a signal.
+    no_deadlock_io: |name| {
+        let ended = child(name, &[]);
+        ended.expect(0, &[]);
+        assert_eq!(ended.out, "waited\nread: hello\nsignalled\n");
+    }, under_main!(|| {
+        use gander::process::Command;
+        assert!(Command::new("sleep").arg("0.2").status().unwrap().success());
+        println!("waited");
+        let output = Command::new("sh").args(["-c", "sleep 0.2; echo hello"]).output().unwrap();
+        print!("read: {}", String::from_utf8(output.stdout).unwrap());
+        let signals = gander::signal::notify(&[gander::signal::Signal::USR1]).unwrap();
+        let script = format!("sleep 0.2; kill -USR1 {}", std::process::id());
+        let mut child = Command::new("sh").args(["-c", &script]).spawn().unwrap();
+        signals.recv().unwrap();
+        child.wait().unwrap();
+        println!("signalled");
+    });
     // Nor when a thread that called `run` has its result, and the others sleep.
     no_deadlock_after_run: |name| { child(name, &[]).expect(0, &[]); }, || {
         let (tx, rx) = gander::chan::bounded(0);

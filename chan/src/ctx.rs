@@ -1,16 +1,12 @@
 //! Sends and receives that end when a context does.
 
-#![allow(unsafe_code, reason = "values are moved by address, also out of and into frames of resting tasks")]
-
 use std::error::Error;
 use std::fmt;
-use std::mem::{ManuallyDrop, MaybeUninit};
 
-use gander_runtime::{Cancel, Signal};
+use gander_runtime::Cancel;
 
 use crate::chan::{Receiver, Sender};
-use crate::op::{End, Start};
-use crate::transfer::Channel;
+use crate::op::End;
 
 /// Why a send with a context failed; the value comes back.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,51 +24,6 @@ pub enum RecvCtxError<E> {
     Canceled(E),
     /// The channel is closed and nothing is left in it.
     Disconnected,
-}
-
-/// The clock has no part in these waits.
-const DEADLINE: u64 = u64::MAX;
-
-impl<T> Channel<T> {
-    /// Sends `value`; `Err` with it if that cannot be.
-    fn send_until_fired(&self, value: T, signal: Option<&Signal>) -> Result<(), (T, End)> {
-        let mut value = ManuallyDrop::new(value);
-        let place: *mut T = &raw mut *value;
-        // SAFETY: the value is valid, and forgotten here unless it comes back.
-        let end = unsafe {
-            match self.start_send(place) {
-                Start::Done => End::Moved,
-                Start::Closed => End::Closed,
-                Start::MustWait(lines) => {
-                    drop(lines);
-                    self.wait_to_send_until(place, DEADLINE, signal)
-                }
-            }
-        };
-        match end {
-            End::Moved => Ok(()),
-            end => Err((ManuallyDrop::into_inner(value), end)),
-        }
-    }
-
-    fn recv_until_fired(&self, signal: Option<&Signal>) -> Result<T, End> {
-        let mut place = MaybeUninit::<T>::uninit();
-        // SAFETY: the place is free, and read only if it has been filled.
-        unsafe {
-            let end = match self.start_recv(place.as_mut_ptr()) {
-                Start::Done => End::Moved,
-                Start::Closed => End::Closed,
-                Start::MustWait(lines) => {
-                    drop(lines);
-                    self.wait_to_recv_until(place.as_mut_ptr(), DEADLINE, signal)
-                }
-            };
-            match end {
-                End::Moved => Ok(place.assume_init()),
-                end => Err(end),
-            }
-        }
-    }
 }
 
 impl<T> Sender<T> {
@@ -111,7 +62,7 @@ impl<T> Sender<T> {
         if ctx.is_cancelled() {
             return Err(SendCtxError::Canceled(value, ctx.error()));
         }
-        self.channel().send_until_fired(value, ctx.signal()).map_err(|(value, end)| match end {
+        self.channel().send_within(value, || (u64::MAX, ctx.signal())).map_err(|(value, end)| match end {
             End::GaveUp => SendCtxError::Canceled(value, ctx.error()),
             _ => SendCtxError::Disconnected(value),
         })
@@ -155,7 +106,7 @@ impl<T> Receiver<T> {
         if ctx.is_cancelled() {
             return Err(RecvCtxError::Canceled(ctx.error()));
         }
-        self.channel().recv_until_fired(ctx.signal()).map_err(|end| match end {
+        self.channel().recv_within(|| (u64::MAX, ctx.signal())).map_err(|end| match end {
             End::GaveUp => RecvCtxError::Canceled(ctx.error()),
             _ => RecvCtxError::Disconnected,
         })

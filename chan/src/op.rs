@@ -7,6 +7,7 @@
 
 use std::mem::{ManuallyDrop, MaybeUninit};
 
+use gander_runtime::Signal;
 use gander_runtime::lock::Guard;
 
 use crate::chain::Block;
@@ -53,9 +54,14 @@ impl<T> Channel<T> {
         }
     }
 
-    /// `deadline` is asked for only if it is needed.
+    /// Sends `value`, waiting no longer than `limit` says, which is asked only if that is needed: until a moment, and until
+    /// a signal fires. The value comes back if it is not sent.
     #[inline]
-    pub(crate) fn send_until(&self, value: T, deadline: impl FnOnce() -> u64) -> Result<(), SendTimeoutError<T>> {
+    pub(crate) fn send_within<'a>(
+        &self,
+        value: T,
+        limit: impl FnOnce() -> (u64, Option<&'a Signal>),
+    ) -> Result<(), (T, End)> {
         let mut value = ManuallyDrop::new(value);
         let place: *mut T = &raw mut *value;
         // SAFETY: the value is valid, and forgotten here unless it comes back.
@@ -65,15 +71,24 @@ impl<T> Channel<T> {
                 Start::Closed => End::Closed,
                 Start::MustWait(lines) => {
                     drop(lines);
-                    self.wait_to_send_until(place, deadline(), None)
+                    let (deadline, signal) = limit();
+                    self.wait_to_send_until(place, deadline, signal)
                 }
             }
         };
         match end {
             End::Moved => Ok(()),
-            End::Closed => Err(SendTimeoutError::Disconnected(ManuallyDrop::into_inner(value))),
-            End::GaveUp => Err(SendTimeoutError::Timeout(ManuallyDrop::into_inner(value))),
+            end => Err((ManuallyDrop::into_inner(value), end)),
         }
+    }
+
+    /// `deadline` is asked for only if it is needed.
+    #[inline]
+    pub(crate) fn send_until(&self, value: T, deadline: impl FnOnce() -> u64) -> Result<(), SendTimeoutError<T>> {
+        self.send_within(value, || (deadline(), None)).map_err(|(value, end)| match end {
+            End::GaveUp => SendTimeoutError::Timeout(value),
+            _ => SendTimeoutError::Disconnected(value),
+        })
     }
 
     #[inline]
@@ -116,9 +131,9 @@ impl<T> Channel<T> {
         }
     }
 
-    /// `deadline` is asked for only if it is needed.
+    /// Receives, waiting no longer than `limit` says: see [`send_within`](Self::send_within).
     #[inline]
-    pub(crate) fn recv_until(&self, deadline: impl FnOnce() -> u64) -> Result<T, RecvTimeoutError> {
+    pub(crate) fn recv_within<'a>(&self, limit: impl FnOnce() -> (u64, Option<&'a Signal>)) -> Result<T, End> {
         let mut place = MaybeUninit::<T>::uninit();
         // SAFETY: the place is free, and read only if it has been filled.
         unsafe {
@@ -127,15 +142,24 @@ impl<T> Channel<T> {
                 Start::Closed => End::Closed,
                 Start::MustWait(lines) => {
                     drop(lines);
-                    self.wait_to_recv_until(place.as_mut_ptr(), deadline(), None)
+                    let (deadline, signal) = limit();
+                    self.wait_to_recv_until(place.as_mut_ptr(), deadline, signal)
                 }
             };
             match end {
                 End::Moved => Ok(place.assume_init()),
-                End::Closed => Err(RecvTimeoutError::Disconnected),
-                End::GaveUp => Err(RecvTimeoutError::Timeout),
+                end => Err(end),
             }
         }
+    }
+
+    /// `deadline` is asked for only if it is needed.
+    #[inline]
+    pub(crate) fn recv_until(&self, deadline: impl FnOnce() -> u64) -> Result<T, RecvTimeoutError> {
+        self.recv_within(|| (deadline(), None)).map_err(|end| match end {
+            End::GaveUp => RecvTimeoutError::Timeout,
+            _ => RecvTimeoutError::Disconnected,
+        })
     }
 
     /// Sends the value for which a place was [promised](crate::state::Core::promise).

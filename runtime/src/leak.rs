@@ -25,6 +25,8 @@ thread_local! {
 }
 
 impl Family {
+    pub(crate) const NONE: Family = Family(0);
+
     fn fresh() -> Family {
         static LAST: AtomicU64 = AtomicU64::new(0);
         Family(LAST.fetch_add(1, Ordering::Relaxed) + 1)

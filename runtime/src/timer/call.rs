@@ -24,6 +24,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use super::{Timer, Timers, disarm, now};
 use crate::futex::Event;
 use crate::g::reason::WaitReason;
+use crate::leak::Family;
 use crate::lock::{Guard, Lock};
 use crate::m;
 use crate::park::{Task, wait};
@@ -124,7 +125,7 @@ unsafe fn arm(timer: *mut Timer, when: u64) -> *const Timers {
     let inside = match m::current() {
         Some(m) => Some(&m.p().timers),
         // Any will do: all workers look at all heaps.
-        None => (procs::ever() > 0).then(|| &procs::get(0).timers),
+        None => runtime::running().is_ok().then(|| &procs::get(0).timers),
     };
     let timers = inside.unwrap_or(&OUTSIDE);
     // SAFETY: by contract.
@@ -259,6 +260,8 @@ fn make_ringer() {
 fn ring_all() {
     /// After so many calls others run: what was spawned by them is not to pile up.
     const TURN: u32 = 32;
+    // Not of the check that happened to make the first call.
+    Family::NONE.join();
     // SAFETY: the running goroutine is alive.
     RINGER_ID.store(unsafe { (*m::current_g()).id.get() }, Ordering::Relaxed);
     loop {
