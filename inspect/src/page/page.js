@@ -66,6 +66,8 @@ async function overview() {
     goroutines: stats.goroutines, "ever spawned": stats.spawned, "switches a second": Math.round(each),
     steals: stats.steals, preemptions: stats.preemptions, rescues: stats.rescues, timers: stats.timers,
     "global queue": stats.global_queue, "threads running": running, blocked, idle, "bound, asleep": bound,
+    "queueing µs, half and 99 %": stats.queueing_us.map((us) => us === null ? "-" : "< " + us).join(", "),
+    "turns µs, half and 99 %": stats.turns_us.map((us) => us === null ? "-" : "< " + us).join(", "),
     "stacks out": stats.stacks[0], "stacks pooled": stats.stacks[1],
   };
   $("numbers").replaceChildren(...Object.entries(numbers).map(([name, value]) => {

@@ -47,6 +47,11 @@ pub struct Frozen {
 }
 
 impl Frozen {
+    /// A stack that was copied by [`copy_words`].
+    pub(super) fn of([pc, sp, fp]: [usize; 3], words: impl Iterator<Item = u64>) -> Frozen {
+        Frozen { pc, sp, fp, lr: 0, words: words.collect() }
+    }
+
     /// What was at `address` on the stack; none outside of what was copied.
     pub fn read(&self, address: usize) -> Option<u64> {
         let offset = address.checked_sub(self.sp)?;
@@ -145,15 +150,9 @@ fn freeze(g: *const G, info: &GoroutineInfo, frozen: &mut Frozen) -> bool {
 
 /// Copies from a stack of ours whose owner does not run, or may have begun to.
 fn copy_resting([pc, sp, fp, lr]: [usize; 4], frozen: &mut Frozen) -> bool {
-    let Some(place) = gander_stack::locate(sp).filter(|place| !place.guard && sp.is_multiple_of(8)) else {
-        return false;
-    };
-    let words = (place.top.saturating_sub(sp) / 8).min(WORDS);
-    let from: *const u64 = std::ptr::with_exposed_provenance(sp);
+    let Some(words) = words_from(sp) else { return false };
     frozen.words.clear();
-    // SAFETY: between the limit and the top of a stack of ours, so mapped for ever. Another thread may write there: the
-    // reads are volatile, and the caller looks whether what they returned can be believed.
-    frozen.words.extend((0..words).map(|i| unsafe { from.add(i).read_volatile() }));
+    frozen.words.extend(words.take(WORDS));
     (frozen.pc, frozen.sp, frozen.fp, frozen.lr) = (pc, sp, fp, lr);
     true
 }
@@ -259,24 +258,27 @@ pub(crate) unsafe fn answer(info: *const libc::siginfo_t, context: *const libc::
         for (to, value) in q.registers.iter().zip(registers) {
             to.store(value, Ordering::Relaxed);
         }
-        q.len.store(copy_interrupted(registers[1], &q.words), Ordering::Relaxed);
+        q.len.store(copy_words(registers[1], &q.words), Ordering::Relaxed);
     }
     q.state.store(number | ANSWERED, Ordering::Release);
     q.done.set();
     true
 }
 
-/// Copies the interrupted stack, this thread's own. Returns how many words.
-fn copy_interrupted(sp: usize, words: &[AtomicU64]) -> usize {
-    let Some(place) = gander_stack::locate(sp).filter(|place| !place.guard && sp.is_multiple_of(8)) else {
-        return 0;
-    };
-    let len = (place.top.saturating_sub(sp) / 8).min(words.len());
-    let from: *const u64 = std::ptr::with_exposed_provenance(sp);
-    for (i, word) in words[..len].iter().enumerate() {
-        // SAFETY: between the limit and the top of the stack that this handler interrupted.
-        word.store(unsafe { from.add(i).read_volatile() }, Ordering::Relaxed);
-    }
+/// The words of a stack of ours, from `sp` to its top. Async-signal-safe.
+fn words_from(sp: usize) -> Option<impl ExactSizeIterator<Item = u64>> {
+    let place = gander_stack::locate(sp).filter(|place| !place.guard && sp.is_multiple_of(8))?;
+    let from: *const u64 = ptr::with_exposed_provenance(sp);
+    // SAFETY: between the limit and the top of a stack of ours, so mapped for ever. Another thread may write there: the
+    // reads are volatile, and whoever reads a stack that is not at rest looks whether what he got can be believed.
+    Some((0..place.top.saturating_sub(sp) / 8).map(move |i| unsafe { from.add(i).read_volatile() }))
+}
+
+/// Copies a stack of ours from `sp` on, without allocation. Returns how many words.
+pub(super) fn copy_words(sp: usize, to: &[AtomicU64]) -> usize {
+    let Some(words) = words_from(sp) else { return 0 };
+    let len = words.len().min(to.len());
+    to.iter().zip(words).for_each(|(to, word)| to.store(word, Ordering::Relaxed));
     len
 }
 
