@@ -66,8 +66,8 @@ async function overview() {
     goroutines: stats.goroutines, "ever spawned": stats.spawned, "switches a second": Math.round(each),
     steals: stats.steals, preemptions: stats.preemptions, rescues: stats.rescues, timers: stats.timers,
     "global queue": stats.global_queue, "threads running": running, blocked, idle, "bound, asleep": bound,
-    "queueing µs, half and 99 %": stats.queueing_us.map((us) => us === null ? "-" : "< " + us).join(", "),
-    "turns µs, half and 99 %": stats.turns_us.map((us) => us === null ? "-" : "< " + us).join(", "),
+    "queueing µs, half and 99 %": stats.queueing_us.map((us) => us === null ? "-" : "< " + Math.round(us).toLocaleString()).join(", "),
+    "turns µs, half and 99 %": stats.turns_us.map((us) => us === null ? "-" : "< " + Math.round(us).toLocaleString()).join(", "),
     "stacks out": stats.stacks[0], "stacks pooled": stats.stacks[1],
   };
   $("numbers").replaceChildren(...Object.entries(numbers).map(([name, value]) => {
@@ -132,7 +132,7 @@ function hue(text) {
 
 async function record() {
   $("recorded").textContent = "recording …";
-  const trace = await ask("/debug/pprof/trace?seconds=1");
+  const trace = await ask("/debug/pprof/trace?millis=100");
   if (!trace) return;
   const events = trace.traceEvents;
   const tracks = events.filter((e) => e.ph === "M" && e.name === "thread_name").sort((a, b) => a.tid - b.tid);

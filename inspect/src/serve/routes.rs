@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `/` | the page |
 //! | `/api/stats`, `/api/goroutines` | what it shows, as JSON |
-//! | `/debug/pprof/` | Go's paths: `goroutine` (`?debug=2` as text), `profile?seconds=30`, `block?seconds=1`, `mutex?seconds=1`, `trace?seconds=1`, `cmdline` |
+//! | `/debug/pprof/` | Go's paths: `goroutine` (`?debug=2` as text), `profile?seconds=30`, `block?seconds=1`, `mutex?seconds=1`, `trace?seconds=1` (or `millis`), `cmdline` |
 
 use std::io;
 use std::time::Duration;
@@ -52,11 +52,15 @@ pub(super) fn answer(request: &Request) -> Response {
             let time = Duration::from_secs(seconds(1));
             file("mutex.pb.gz", |out| profile::mutex(time, out))
         }
-        "/debug/pprof/trace" => timeline(Duration::from_secs(seconds(1))),
+        "/debug/pprof/trace" => timeline(match request.number("millis") {
+            Some(millis) => Duration::from_millis(millis.min(MOST_SECONDS * 1000)),
+            None => Duration::from_secs(seconds(1)),
+        }),
         "/debug/pprof/cmdline" => {
             let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
             Response::new(PLAIN, words.join("\0"))
         }
+        "/favicon.ico" => Response::new("image/x-icon", []),
         "/debug/pprof/" => Response::new(PLAIN, "goroutine\nprofile\nblock\nmutex\ntrace\ncmdline\n"),
         path => Response::problem(404, &format!("there is no {path}")),
     }

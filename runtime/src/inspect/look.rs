@@ -31,6 +31,8 @@ use crate::timer::now;
 /// The most bytes copied of one stack: its innermost frames.
 const MOST: usize = 64 << 10;
 const WORDS: usize = MOST / 8;
+/// How often a stack is asked for again.
+const TRIES: usize = 3;
 
 /// A goroutine's stack as it was at some moment: where a walk starts, and what it reads.
 #[derive(Clone, Debug, Default)]
@@ -73,11 +75,20 @@ pub fn for_each_stack(
     let time = now();
     let mut frozen = Frozen::default();
     for place in gander_stack::in_use() {
-        let Some((g, info)) = registry::read(&place, time) else { continue };
-        if wanted(&info) {
-            let got = freeze(g, &info, &mut frozen);
-            f(&info, got.then_some(&frozen));
+        let Some((g, mut info)) = registry::read(&place, time) else { continue };
+        if !wanted(&info) {
+            continue;
         }
+        let mut got = freeze(g, &info, &mut frozen);
+        // What it does may have changed between the two looks: that it runs is true for microseconds only.
+        for _ in 0..TRIES {
+            match registry::read(&place, now()) {
+                Some((_, now)) if !got && now.id == info.id => info = now,
+                _ => break,
+            }
+            got = freeze(g, &info, &mut frozen);
+        }
+        f(&info, got.then_some(&frozen));
     }
 }
 
