@@ -587,7 +587,7 @@ cases! {
         ended.expect(2, &[
             "SIGQUIT: quit", "\"leaked receiver\" [chan receive]:", "receive_for_ever", "\"hot\" [running]:", "spin_for_ever",
             "\"stuck in read\" [blocking call]:", "read_for_ever", " [sleep]:", " … and ", "sleep_for_ever",
-            "\"cycle a\" [join]:", "\"cycle b\" [chan receive]:", "created by goroutine ",
+            "\"cycle a\" [join]:", " waits for goroutine ", "\"cycle b\" [chan receive]:", "created by goroutine ",
         ]);
         let sleepers = ended.err.lines().find(|line| line.ends_with(" more") && line.contains("[sleep]")).expect("sleepers");
         let count: usize = sleepers.split(' ').next().unwrap().parse().unwrap();

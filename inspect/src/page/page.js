@@ -118,6 +118,37 @@ async function look() {
   $("count").textContent = "looking …";
   dump = await ask("/api/goroutines");
   groups();
+  chains();
+}
+
+// ---- who waits for whom ----
+
+function chains() {
+  const known = new Map();
+  for (const group of dump ? dump.groups : []) {
+    for (const [id, name, waitsFor] of group.who) known.set(id, { name, waitsFor, state: group.state });
+  }
+  const title = (id) => {
+    const one = known.get(id);
+    return one ? `${id}${one.name ? ` "${one.name}"` : ""} [${one.state}]` : `${id} (ended, or not shown)`;
+  };
+  const waitedFor = new Set([...known.values()].map((one) => one.waitsFor));
+  const waiters = [...known].filter(([, one]) => one.waitsFor).map(([id]) => id);
+  // From those that nobody waits for to the end; then the circles, which have no such beginning.
+  const seen = new Set(), lines = [];
+  for (const start of [...waiters.filter((id) => !waitedFor.has(id)), ...waiters]) {
+    if (seen.has(start)) continue;
+    const path = [];
+    let id = start;
+    while (id && !path.includes(id)) {
+      path.push(id);
+      seen.add(id);
+      id = known.get(id)?.waitsFor;
+    }
+    const circle = id ? ` → ${id}: a circle, nobody of these will go on` : "";
+    lines.push(element("div", circle ? "frame circle" : "frame", path.map(title).join(" → ") + circle));
+  }
+  $("chains").replaceChildren(...(lines.length ? lines : [element("p", "who", "nobody")]));
 }
 
 // ---- timeline ----
@@ -170,7 +201,8 @@ document.querySelectorAll("nav button").forEach((button) => button.addEventListe
   view = button.dataset.view;
   document.querySelectorAll("nav button").forEach((other) => other.classList.toggle("chosen", other === button));
   document.querySelectorAll("main > section").forEach((section) => { section.hidden = section.id !== view; });
-  if (view === "goroutines" && !dump) look();
+  if ((view === "goroutines" || view === "waits") && !dump) look();
+  if (view === "waits") chains();
 }));
 $("filter").addEventListener("input", groups);
 $("look").addEventListener("click", look);

@@ -147,7 +147,7 @@ fn goroutines(dump: &Dump) -> String {
         });
         let who = group.goroutines.iter().take(MOST_NAMED).map(|info| {
             let name = info.name.as_deref().unwrap_or("");
-            array([info.id.to_string(), text(name)])
+            array([info.id.to_string(), text(name), info.waits_for.map_or(0, |id| id.as_u64()).to_string()])
         });
         let waited =
             group.goroutines.iter().filter_map(|info| info.waited).max().map_or(0, |waited| waited.as_secs());
