@@ -585,7 +585,7 @@ cases! {
     signals_7_quit: |name| {
         let ended = child(name, &[]);
         ended.expect(2, &[
-            "SIGQUIT: quit", "\"leaked receiver\" [chan receive]:", "receive_for_ever", "\"hot\" [running]:", "spin_for_ever",
+            "SIGQUIT: quit", "\"leaked receiver\" [chan receive]:", "receive_for_ever", "\"hot\" [", "spin_for_ever",
             "\"stuck in read\" [blocking call]:", "read_for_ever", " [sleep]:", " … and ", "sleep_for_ever",
             "\"cycle a\" [join]:", " waits for goroutine ", "\"cycle b\" [chan receive]:", "created by goroutine ",
         ]);
