@@ -66,7 +66,7 @@ impl Frozen {
 ///
 /// # Blocking
 ///
-/// For each goroutine that runs its thread is waited for: some microseconds, or 50 ms at the most if the kernel does not
+/// For each goroutine that runs its thread is waited for: some microseconds, or a second at the most if the kernel does not
 /// let it run. Blocks the calling thread for so long, which may be a worker.
 pub fn for_each_stack(
     mut wanted: impl FnMut(&GoroutineInfo) -> bool,
@@ -211,7 +211,7 @@ static QUESTION: Question = Question {
 
 /// Asks the thread for the stack of `g`, or of whoever runs there if that is null. Returns who it was.
 fn ask(m: &M, g: *const G, frozen: &mut Frozen) -> Option<*const G> {
-    const PATIENCE_NANOS: u64 = 50_000_000;
+    const PATIENCE_NANOS: u64 = 300_000_000;
     static ONE: Mutex<()> = Mutex::new(());
     // Held across a wait: not a lock of the runtime's, and nobody in a signal handler wants it.
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
