@@ -1,6 +1,7 @@
 //! A program with one of each trouble, and the page that shows them: `cargo run -p gander-inspect --example troubles`, then
 //! look at the address it prints.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gander_inspect::trace::region;
@@ -34,6 +35,23 @@ fn talk() {
     }
 }
 
+/// Two that wait for each other's end.
+fn circle() {
+    let second: Arc<Mutex<Option<JoinHandle<()>>>> = Arc::default();
+    let slot = second.clone();
+    let first = named("waits for second", move || {
+        let second = loop {
+            match slot.lock().expect("nobody panics").take() {
+                Some(second) => break second,
+                None => yield_now(),
+            }
+        };
+        let _ = second.join();
+    });
+    let handle = named("waits for first", move || drop(first.join()));
+    *second.lock().expect("nobody panics") = Some(handle);
+}
+
 fn main() {
     let port = std::env::args().nth(1).unwrap_or_else(|| "6060".into());
     run(move || {
@@ -41,6 +59,7 @@ fn main() {
         named("never woken", park);
         named("hot loop", compute_without_end);
         named("stuck in a call", read_without_end);
+        circle();
         (0..10_000).for_each(|_| go(|| sleep(Duration::from_secs(1_000_000))));
         (0..4).for_each(|_| drop(named("talker", talk)));
         println!("look at http://{}", server.local_addr());

@@ -177,6 +177,11 @@ impl Group {
                 None => writeln!(f)?,
             }
         }
+        for info in self.goroutines.iter().take(MOST_NAMED) {
+            if let Some(other) = info.waits_for {
+                writeln!(f, "goroutine {} waits for goroutine {other}", info.id)?;
+            }
+        }
         let mut frames = self.frames.clone();
         if !with_runtime {
             without_runtime(&mut frames);

@@ -55,7 +55,12 @@ fn look_up(address: usize) -> Arc<[Frame]> {
 }
 
 /// Cuts what every stack has: below, how a goroutine begins, and above, how it parks.
+///
+/// Where there is nothing else, it stays.
 pub(crate) fn without_runtime(frames: &mut Vec<Frame>) {
+    if frames.iter().all(|frame| is_runtimes(frame) || is_stds(frame)) {
+        return;
+    }
     while frames.last().is_some_and(|frame| is_runtimes(frame) || is_stds(frame)) {
         frames.pop();
     }

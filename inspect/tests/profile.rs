@@ -4,7 +4,7 @@ use std::io::Read;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gander_inspect::profile;
 use gander_runtime::{Builder, blocking, park, spawn, yield_now};
@@ -99,5 +99,54 @@ fn time_by_place_and_goroutine() {
         }
         stop.store(true, Ordering::Relaxed);
         hot.unwrap().join().unwrap();
+    });
+}
+
+#[inline(never)]
+fn sleep_in_here() {
+    gander_runtime::sleep(std::hint::black_box(Duration::from_millis(2)));
+}
+
+#[test]
+fn waits_by_place_and_reason() {
+    gander_runtime::run(|| {
+        let stop = Arc::new(AtomicBool::new(false));
+        let sleeper = spawn({
+            let stop = stop.clone();
+            move || {
+                while !stop.load(Ordering::Relaxed) {
+                    sleep_in_here();
+                }
+            }
+        });
+        let began = Instant::now();
+        let file = loop {
+            let mut file = Vec::new();
+            blocking(|| profile::block(Duration::from_millis(100), &mut file)).unwrap();
+            if contains(&unpacked(&file), "sleep_in_here") {
+                break file;
+            }
+            assert!(began.elapsed() < Duration::from_secs(30), "it sleeps all the time");
+        };
+        let bytes = unpacked(&file);
+        for text in ["contentions", "delay", "reason", "sleep"] {
+            assert!(contains(&bytes, text), "no {text:?}");
+        }
+        if let Some(top) = top("block", &file) {
+            assert!(top.contains("Type: delay") && top.contains("sleep_in_here"), "{top}");
+        }
+        // It sleeps, but not for a lock; and two cannot measure at once.
+        let mut locks = Vec::new();
+        std::thread::scope(|s| {
+            let first = s.spawn(|| profile::block(Duration::from_millis(300), std::io::sink()));
+            std::thread::sleep(Duration::from_millis(50));
+            let second = profile::mutex(Duration::from_millis(1), std::io::sink());
+            assert_eq!(second.unwrap_err().kind(), std::io::ErrorKind::ResourceBusy);
+            first.join().unwrap().unwrap();
+        });
+        blocking(|| profile::mutex(Duration::from_millis(50), &mut locks)).unwrap();
+        assert!(!contains(&unpacked(&locks), "sleep_in_here"));
+        stop.store(true, Ordering::Relaxed);
+        sleeper.join().unwrap();
     });
 }

@@ -12,6 +12,7 @@ use std::thread::Result;
 use crate::entry::{drop_quietly, is_exit};
 use crate::g::handle::{Goroutine, Ident};
 use crate::g::reason::WaitReason;
+use crate::m;
 use crate::park::{Task, wait_if};
 use crate::scope;
 
@@ -89,6 +90,10 @@ impl<T> Packet<T> {
         }
         // A future that was polled and is joined now: its waker is not wanted any more.
         let _ = self.state.compare_exchange(POLLED, RUNNING, Ordering::AcqRel, Ordering::Relaxed);
+        // SAFETY: what runs here is alive.
+        if let Some(g) = unsafe { m::current_g().as_ref() } {
+            g.waits_for.set(self.ident.id());
+        }
         let task = Task::current().bits();
         // SAFETY: `complete` readies the registered task once; if it came first the exchange fails.
         unsafe {

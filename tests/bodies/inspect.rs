@@ -176,3 +176,23 @@ fn sched_15_counts_agree() {
         until(|| receiving(&gander::stats()) <= base);
     });
 }
+
+/// What is sampled of turns and queueing adds up to something.
+#[test]
+fn turns_and_queueing_are_sampled() {
+    run_on(1, || {
+        let before = gander::stats();
+        let all: Vec<_> =
+            (0..4).map(|_| gander::spawn(|| (0..scaled(10_000)).for_each(|_| gander::yield_now()))).collect();
+        all.into_iter().for_each(|task| task.join().unwrap());
+        let after = gander::stats();
+        if scaled(10_000) == 10_000 {
+            for (after, before) in [(&after.turns, &before.turns), (&after.queueing, &before.queueing)] {
+                let samples = after.count() - before.count();
+                assert!((4..4_000).contains(&samples), "{samples}");
+                let (half, most) = (after.quantile(0.5).unwrap(), after.quantile(1.0).unwrap());
+                assert!(half <= most && most < Duration::from_secs(60));
+            }
+        }
+    });
+}

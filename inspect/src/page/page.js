@@ -66,6 +66,8 @@ async function overview() {
     goroutines: stats.goroutines, "ever spawned": stats.spawned, "switches a second": Math.round(each),
     steals: stats.steals, preemptions: stats.preemptions, rescues: stats.rescues, timers: stats.timers,
     "global queue": stats.global_queue, "threads running": running, blocked, idle, "bound, asleep": bound,
+    "queueing µs, half and 99 %": stats.queueing_us.map((us) => us === null ? "-" : "< " + Math.round(us).toLocaleString()).join(", "),
+    "turns µs, half and 99 %": stats.turns_us.map((us) => us === null ? "-" : "< " + Math.round(us).toLocaleString()).join(", "),
     "stacks out": stats.stacks[0], "stacks pooled": stats.stacks[1],
   };
   $("numbers").replaceChildren(...Object.entries(numbers).map(([name, value]) => {
@@ -116,6 +118,37 @@ async function look() {
   $("count").textContent = "looking …";
   dump = await ask("/api/goroutines");
   groups();
+  chains();
+}
+
+// ---- who waits for whom ----
+
+function chains() {
+  const known = new Map();
+  for (const group of dump ? dump.groups : []) {
+    for (const [id, name, waitsFor] of group.who) known.set(id, { name, waitsFor, state: group.state });
+  }
+  const title = (id) => {
+    const one = known.get(id);
+    return one ? `${id}${one.name ? ` "${one.name}"` : ""} [${one.state}]` : `${id} (ended, or not shown)`;
+  };
+  const waitedFor = new Set([...known.values()].map((one) => one.waitsFor));
+  const waiters = [...known].filter(([, one]) => one.waitsFor).map(([id]) => id);
+  // From those that nobody waits for to the end; then the circles, which have no such beginning.
+  const seen = new Set(), lines = [];
+  for (const start of [...waiters.filter((id) => !waitedFor.has(id)), ...waiters]) {
+    if (seen.has(start)) continue;
+    const path = [];
+    let id = start;
+    while (id && !path.includes(id)) {
+      path.push(id);
+      seen.add(id);
+      id = known.get(id)?.waitsFor;
+    }
+    const circle = id ? ` → ${id}: a circle, nobody of these will go on` : "";
+    lines.push(element("div", circle ? "frame circle" : "frame", path.map(title).join(" → ") + circle));
+  }
+  $("chains").replaceChildren(...(lines.length ? lines : [element("p", "who", "nobody")]));
 }
 
 // ---- timeline ----
@@ -130,7 +163,7 @@ function hue(text) {
 
 async function record() {
   $("recorded").textContent = "recording …";
-  const trace = await ask("/debug/pprof/trace?seconds=1");
+  const trace = await ask("/debug/pprof/trace?millis=100");
   if (!trace) return;
   const events = trace.traceEvents;
   const tracks = events.filter((e) => e.ph === "M" && e.name === "thread_name").sort((a, b) => a.tid - b.tid);
@@ -168,7 +201,8 @@ document.querySelectorAll("nav button").forEach((button) => button.addEventListe
   view = button.dataset.view;
   document.querySelectorAll("nav button").forEach((other) => other.classList.toggle("chosen", other === button));
   document.querySelectorAll("main > section").forEach((section) => { section.hidden = section.id !== view; });
-  if (view === "goroutines" && !dump) look();
+  if ((view === "goroutines" || view === "waits") && !dump) look();
+  if (view === "waits") chains();
 }));
 $("filter").addEventListener("input", groups);
 $("look").addEventListener("click", look);

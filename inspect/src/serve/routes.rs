@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `/` | the page |
 //! | `/api/stats`, `/api/goroutines` | what it shows, as JSON |
-//! | `/debug/pprof/` | Go's paths: `goroutine` (`?debug=2` as text), `profile?seconds=30`, `trace?seconds=1`, `cmdline` |
+//! | `/debug/pprof/` | Go's paths: `goroutine` (`?debug=2` as text), `profile?seconds=30`, `block?seconds=1`, `mutex?seconds=1`, `trace?seconds=1` (or `millis`), `cmdline` |
 
 use std::io;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::http::{Request, Response};
 use crate::dump::{Dump, dump};
 use crate::json::{array, object, text};
 use crate::symbol::without_runtime;
-use crate::{profile, stats, trace};
+use crate::{Histogram, profile, stats, trace};
 
 const HTML: &str = include_str!("../page/index.html");
 const SCRIPT: &str = include_str!("../page/page.js");
@@ -44,12 +44,24 @@ pub(super) fn answer(request: &Request) -> Response {
             let time = Duration::from_secs(seconds(30));
             file("profile.pb.gz", |out| profile::cpu(time, out))
         }
-        "/debug/pprof/trace" => timeline(Duration::from_secs(seconds(1))),
+        "/debug/pprof/block" => {
+            let time = Duration::from_secs(seconds(1));
+            file("block.pb.gz", |out| profile::block(time, out))
+        }
+        "/debug/pprof/mutex" => {
+            let time = Duration::from_secs(seconds(1));
+            file("mutex.pb.gz", |out| profile::mutex(time, out))
+        }
+        "/debug/pprof/trace" => timeline(match request.number("millis") {
+            Some(millis) => Duration::from_millis(millis.min(MOST_SECONDS * 1000)),
+            None => Duration::from_secs(seconds(1)),
+        }),
         "/debug/pprof/cmdline" => {
             let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
             Response::new(PLAIN, words.join("\0"))
         }
-        "/debug/pprof/" => Response::new(PLAIN, "goroutine\nprofile\ntrace\ncmdline\n"),
+        "/favicon.ico" => Response::new("image/x-icon", []),
+        "/debug/pprof/" => Response::new(PLAIN, "goroutine\nprofile\nblock\nmutex\ntrace\ncmdline\n"),
         path => Response::problem(404, &format!("there is no {path}")),
     }
 }
@@ -96,7 +108,16 @@ fn statistics() -> String {
             ("timers", p.timers.to_string()),
         ])
     });
+    let micros = |histogram: &Histogram| {
+        array([0.5, 0.99].map(|share| {
+            histogram
+                .quantile(share)
+                .map_or_else(|| "null".into(), |time| (time.as_nanos() as f64 / 1e3).to_string())
+        }))
+    };
     object([
+        ("turns_us", micros(&stats.turns)),
+        ("queueing_us", micros(&stats.queueing)),
         ("goroutines", goroutines.total.to_string()),
         ("doing", array(doing.into_iter().map(|(what, count)| array([text(&what), count.to_string()])))),
         ("spawned", stats.spawned.to_string()),
@@ -126,7 +147,7 @@ fn goroutines(dump: &Dump) -> String {
         });
         let who = group.goroutines.iter().take(MOST_NAMED).map(|info| {
             let name = info.name.as_deref().unwrap_or("");
-            array([info.id.to_string(), text(name)])
+            array([info.id.to_string(), text(name), info.waits_for.map_or(0, |id| id.as_u64()).to_string()])
         });
         let waited =
             group.goroutines.iter().filter_map(|info| info.waited).max().map_or(0, |waited| waited.as_secs());

@@ -107,6 +107,10 @@ pub(crate) struct G {
     /// `launch`; the name's bytes lie on this stack.
     pub(crate) id: Cell<u64>,
     pub(crate) name: Cell<(*const u8, usize)>,
+    /// The id of the goroutine whose end it waits for, while it waits in a join.
+    pub(crate) waits_for: Cell<u64>,
+    /// When it parked, while somebody measures waits; else 0. `[one-runner]`
+    pub(crate) parked_at: Cell<u64>,
     /// The id of the goroutine that spawned it; 0: an ordinary thread did.
     pub(crate) parent: Cell<u64>,
     /// Of whose check it is; see `leak.rs`. For observers too.
@@ -140,6 +144,8 @@ impl G {
             ident: Cell::new(ptr::null()),
             id: Cell::new(0),
             name: Cell::new((ptr::null(), 0)),
+            waits_for: Cell::new(0),
+            parked_at: Cell::new(0),
             parent: Cell::new(0),
             family: Cell::new(0),
             spawned_at,

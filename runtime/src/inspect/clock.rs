@@ -23,9 +23,12 @@ pub(crate) fn set(now: u64) {
     NOW.store((now >> SHIFT) as u32, Ordering::Relaxed);
 }
 
-/// How long it has been since `then`, at `now`.
+/// How long it has been since `then`, at `now`; nothing if it came after that.
 pub(crate) fn since(then: u32, now: u64) -> Duration {
+    /// Half an hour: whoever looks took the time that long ago at most.
+    const AHEAD: u32 = 1 << 17;
     let ticks = ((now >> SHIFT) as u32).wrapping_sub(then);
+    let ticks = if ticks > u32::MAX - AHEAD { 0 } else { ticks };
     Duration::from_nanos(u64::from(ticks) << SHIFT)
 }
 
@@ -38,5 +41,7 @@ mod tests {
         let now = (u64::from(u32::MAX) + 3) << SHIFT;
         assert_eq!(since(u32::MAX, now), Duration::from_nanos(3 << SHIFT));
         assert_eq!(since(2, now), Duration::ZERO);
+        // It parked after the observer took the time.
+        assert_eq!(since(3, now), Duration::ZERO);
     }
 }

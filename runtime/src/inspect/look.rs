@@ -31,6 +31,8 @@ use crate::timer::now;
 /// The most bytes copied of one stack: its innermost frames.
 const MOST: usize = 64 << 10;
 const WORDS: usize = MOST / 8;
+/// How often a stack is asked for again.
+const TRIES: usize = 3;
 
 /// A goroutine's stack as it was at some moment: where a walk starts, and what it reads.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +49,11 @@ pub struct Frozen {
 }
 
 impl Frozen {
+    /// A stack that was copied by [`copy_words`].
+    pub(super) fn of([pc, sp, fp]: [usize; 3], words: impl Iterator<Item = u64>) -> Frozen {
+        Frozen { pc, sp, fp, lr: 0, words: words.collect() }
+    }
+
     /// What was at `address` on the stack; none outside of what was copied.
     pub fn read(&self, address: usize) -> Option<u64> {
         let offset = address.checked_sub(self.sp)?;
@@ -59,7 +66,7 @@ impl Frozen {
 ///
 /// # Blocking
 ///
-/// For each goroutine that runs its thread is waited for: some microseconds, or 50 ms at the most if the kernel does not
+/// For each goroutine that runs its thread is waited for: some microseconds, or a second at the most if the kernel does not
 /// let it run. Blocks the calling thread for so long, which may be a worker.
 pub fn for_each_stack(
     mut wanted: impl FnMut(&GoroutineInfo) -> bool,
@@ -68,11 +75,20 @@ pub fn for_each_stack(
     let time = now();
     let mut frozen = Frozen::default();
     for place in gander_stack::in_use() {
-        let Some((g, info)) = registry::read(&place, time) else { continue };
-        if wanted(&info) {
-            let got = freeze(g, &info, &mut frozen);
-            f(&info, got.then_some(&frozen));
+        let Some((g, mut info)) = registry::read(&place, time) else { continue };
+        if !wanted(&info) {
+            continue;
         }
+        let mut got = freeze(g, &info, &mut frozen);
+        // What it does may have changed between the two looks: that it runs is true for microseconds only.
+        for _ in 0..TRIES {
+            match registry::read(&place, now()) {
+                Some((_, now)) if !got && now.id == info.id => info = now,
+                _ => break,
+            }
+            got = freeze(g, &info, &mut frozen);
+        }
+        f(&info, got.then_some(&frozen));
     }
 }
 
@@ -145,15 +161,9 @@ fn freeze(g: *const G, info: &GoroutineInfo, frozen: &mut Frozen) -> bool {
 
 /// Copies from a stack of ours whose owner does not run, or may have begun to.
 fn copy_resting([pc, sp, fp, lr]: [usize; 4], frozen: &mut Frozen) -> bool {
-    let Some(place) = gander_stack::locate(sp).filter(|place| !place.guard && sp.is_multiple_of(8)) else {
-        return false;
-    };
-    let words = (place.top.saturating_sub(sp) / 8).min(WORDS);
-    let from: *const u64 = std::ptr::with_exposed_provenance(sp);
+    let Some(words) = words_from(sp) else { return false };
     frozen.words.clear();
-    // SAFETY: between the limit and the top of a stack of ours, so mapped for ever. Another thread may write there: the
-    // reads are volatile, and the caller looks whether what they returned can be believed.
-    frozen.words.extend((0..words).map(|i| unsafe { from.add(i).read_volatile() }));
+    frozen.words.extend(words.take(WORDS));
     (frozen.pc, frozen.sp, frozen.fp, frozen.lr) = (pc, sp, fp, lr);
     true
 }
@@ -201,7 +211,7 @@ static QUESTION: Question = Question {
 
 /// Asks the thread for the stack of `g`, or of whoever runs there if that is null. Returns who it was.
 fn ask(m: &M, g: *const G, frozen: &mut Frozen) -> Option<*const G> {
-    const PATIENCE_NANOS: u64 = 50_000_000;
+    const PATIENCE_NANOS: u64 = 300_000_000;
     static ONE: Mutex<()> = Mutex::new(());
     // Held across a wait: not a lock of the runtime's, and nobody in a signal handler wants it.
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -259,24 +269,27 @@ pub(crate) unsafe fn answer(info: *const libc::siginfo_t, context: *const libc::
         for (to, value) in q.registers.iter().zip(registers) {
             to.store(value, Ordering::Relaxed);
         }
-        q.len.store(copy_interrupted(registers[1], &q.words), Ordering::Relaxed);
+        q.len.store(copy_words(registers[1], &q.words), Ordering::Relaxed);
     }
     q.state.store(number | ANSWERED, Ordering::Release);
     q.done.set();
     true
 }
 
-/// Copies the interrupted stack, this thread's own. Returns how many words.
-fn copy_interrupted(sp: usize, words: &[AtomicU64]) -> usize {
-    let Some(place) = gander_stack::locate(sp).filter(|place| !place.guard && sp.is_multiple_of(8)) else {
-        return 0;
-    };
-    let len = (place.top.saturating_sub(sp) / 8).min(words.len());
-    let from: *const u64 = std::ptr::with_exposed_provenance(sp);
-    for (i, word) in words[..len].iter().enumerate() {
-        // SAFETY: between the limit and the top of the stack that this handler interrupted.
-        word.store(unsafe { from.add(i).read_volatile() }, Ordering::Relaxed);
-    }
+/// The words of a stack of ours, from `sp` to its top. Async-signal-safe.
+fn words_from(sp: usize) -> Option<impl ExactSizeIterator<Item = u64>> {
+    let place = gander_stack::locate(sp).filter(|place| !place.guard && sp.is_multiple_of(8))?;
+    let from: *const u64 = ptr::with_exposed_provenance(sp);
+    // SAFETY: between the limit and the top of a stack of ours, so mapped for ever. Another thread may write there: the
+    // reads are volatile, and whoever reads a stack that is not at rest looks whether what he got can be believed.
+    Some((0..place.top.saturating_sub(sp) / 8).map(move |i| unsafe { from.add(i).read_volatile() }))
+}
+
+/// Copies a stack of ours from `sp` on, without allocation. Returns how many words.
+pub(super) fn copy_words(sp: usize, to: &[AtomicU64]) -> usize {
+    let Some(words) = words_from(sp) else { return 0 };
+    let len = words.len().min(to.len());
+    to.iter().zip(words).for_each(|(to, word)| to.store(word, Ordering::Relaxed));
     len
 }
 

@@ -8,6 +8,9 @@
 //! | `debugger.rs` | all of that for one who reads a core file |
 //! | `quit.rs` | what is printed when the process must end |
 //! | `trace.rs`, `ring.rs` | what happened, and when |
+//! | `waits.rs` | where do goroutines wait, and how long |
+//! | `sample.rs` | how long do turns and queueing take |
+//! | `watch.rs` | who of these wants to know of a switch |
 //! | `stats.rs` | how much of everything |
 //! | `schedtrace.rs` | the same, a line at a time |
 //!
@@ -20,9 +23,12 @@ pub(crate) mod look;
 pub(crate) mod quit;
 mod registry;
 pub(crate) mod ring;
+pub(crate) mod sample;
 pub(crate) mod schedtrace;
 mod stats;
 pub mod trace;
+pub mod waits;
+pub(crate) mod watch;
 
 pub use look::{Frozen, Sample, for_each_running, for_each_stack};
 pub use quit::{Detail, set_reporter};
@@ -33,4 +39,5 @@ pub fn sources() -> [&'static str; 2] {
     [file!().strip_suffix("inspect/mod.rs").unwrap_or("gander-runtime/src/"), gander_arch::FILE]
 }
 
+pub use sample::Histogram;
 pub use stats::{GoroutineCounts, ProcStats, Stats, ThreadCounts, stats};

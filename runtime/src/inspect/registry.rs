@@ -76,6 +76,8 @@ pub struct GoroutineInfo {
     pub state: GoroutineState,
     /// How long it had been doing that, if it waits or is in a blocking call: to about 20 ms.
     pub waited: Option<Duration>,
+    /// The goroutine whose end it waits for, if it is in a join.
+    pub waits_for: Option<GoroutineId>,
     /// Where it was spawned.
     pub spawned_at: &'static Location<'static>,
     /// The goroutine that spawned it; none: an ordinary thread did.
@@ -131,9 +133,10 @@ pub(super) fn read(place: &Place, time: u64) -> Option<(*const G, GoroutineInfo)
     // reads are volatile, and what they return is believed only after the look at the end. Whatever state that look
     // finds, the pointers are sound before it: all that is ever written to the places of `spawned_at` and `m` points to
     // what is never freed, aligned words are not torn, and `[header-place]` keeps everything else away.
-    let (id, parent, family, spawned_at, name, reason, since, m, sp) = unsafe {
+    let (id, waits_for, parent, family, spawned_at, name, reason, since, m, sp) = unsafe {
         (
             g_word(&raw const (*g).id),
+            g_word(&raw const (*g).waits_for),
             g_word(&raw const (*g).parent),
             g_word(&raw const (*g).family),
             (&raw const (*g).spawned_at).read_volatile(),
@@ -171,6 +174,7 @@ pub(super) fn read(place: &Place, time: u64) -> Option<(*const G, GoroutineInfo)
         name,
         state,
         waited: waits.then(|| clock::since(since, time)),
+        waits_for: GoroutineId::of_bits(waits_for).filter(|_| state == GoroutineState::Waiting(WaitReason::Join)),
         spawned_at,
         parent: GoroutineId::of_bits(parent),
         family,

@@ -6,6 +6,7 @@
 use std::sync::atomic::Ordering;
 
 use super::registry::{GoroutineState, for_each_goroutine};
+use super::sample::Histogram;
 use crate::g::reason::WaitReason;
 use crate::p::P;
 use crate::preempt::{self, rescue};
@@ -44,6 +45,10 @@ pub struct Stats {
     pub rescues: u64,
     /// Timers armed now.
     pub timers: usize,
+    /// How long goroutines had a processor until they gave it up: one turn of about a thousand.
+    pub turns: Histogram,
+    /// How long goroutines waited in a processor's queue: one of about a thousand.
+    pub queueing: Histogram,
     /// Bytes of address space reserved for stacks. Not memory.
     pub stack_reserved_bytes: usize,
     /// Stacks in use or at hand on a processor.
@@ -135,6 +140,10 @@ pub fn stats() -> Stats {
 /// A snapshot without a look at any goroutine but for their total.
 pub(super) fn counters() -> Stats {
     let procs: Vec<ProcStats> = (0..procs::ever()).map(|i| look_at(procs::get(i))).collect();
+    let (mut turns, mut queueing) = (Histogram::default(), Histogram::default());
+    for i in 0..procs::ever() {
+        procs::get(i).sample.add_to(&mut turns, &mut queueing);
+    }
     let sum = |count: fn(&ProcStats) -> u64| procs.iter().map(count).sum::<u64>();
     Stats {
         goroutines: GoroutineCounts { total: entry::num_goroutines(), ..GoroutineCounts::default() },
@@ -149,6 +158,8 @@ pub(super) fn counters() -> Stats {
         preemption_signals: preempt::signal::SENT.load(Ordering::Relaxed),
         preemptions_failed: preempt::NO_THREAD.load(Ordering::Relaxed),
         rescues: rescue::COUNT.load(Ordering::Relaxed),
+        turns,
+        queueing,
         timers: procs.iter().map(|p| p.timers).sum(),
         procs,
         ..Stats::default()

@@ -128,16 +128,13 @@ pub(crate) fn ran(p: &P, g: &G) {
     record(Some(p), RUN, 0, g.id.get(), 0);
 }
 
-/// `g` leaves its P: it waits, ends, or lets others run, as the message in `m.after` says.
-#[cold]
-pub(crate) fn left(m: &M, g: &G) {
-    let after = m.after.take();
+/// `g` leaves its P: it waits, ends, or lets others run, as its message says.
+pub(crate) fn left(m: &M, g: &G, after: &AfterSwitch) {
     let (kind, reason) = match after {
         AfterSwitch::Park { .. } => (PARK, g.reason.load(Ordering::Relaxed)),
         AfterSwitch::Retire(_) => (END, 0),
         AfterSwitch::Nothing | AfterSwitch::Requeue(_) | AfterSwitch::RequeueGlobal(_) => (YIELD, 0),
     };
-    m.after.set(after);
     record(Some(m.p()), kind, u64::from(reason), g.id.get(), 0);
 }
 
@@ -328,6 +325,8 @@ pub(crate) fn join(p: &P) {
         provide(&p.trace, CAPACITY.load(Ordering::Relaxed));
         p.attend.set_traced(true);
     }
+    drop(on);
+    super::waits::join(p);
 }
 
 /// Sees to it that there is a ring of at least that capacity; returns how much was written to it.

@@ -10,6 +10,10 @@ pub(crate) struct Attend(AtomicU8);
 const DUE: u8 = 1;
 /// Switches are recorded (`inspect/trace.rs`).
 const TRACED: u8 = 2;
+/// Waits are measured (`inspect/waits.rs`).
+const MEASURED: u8 = 4;
+/// A sample of turns and queueing is under way (`inspect/sample.rs`).
+const SAMPLED: u8 = 8;
 
 impl Attend {
     pub(crate) const fn new() -> Attend {
@@ -42,11 +46,37 @@ impl Attend {
         self.0.load(Ordering::Relaxed) & TRACED != 0
     }
 
-    pub(crate) fn set_traced(&self, traced: bool) {
-        if traced {
-            self.0.fetch_or(TRACED, Ordering::Release);
+    pub(crate) fn set_traced(&self, on: bool) {
+        self.set(TRACED, on);
+    }
+
+    /// Whether anybody watches who leaves and who goes on.
+    #[inline(always)]
+    pub(crate) fn is_watched(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & (TRACED | MEASURED | SAMPLED) != 0
+    }
+
+    pub(crate) fn is_measured(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & MEASURED != 0
+    }
+
+    pub(crate) fn set_measured(&self, on: bool) {
+        self.set(MEASURED, on);
+    }
+
+    pub(crate) fn is_sampled(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & SAMPLED != 0
+    }
+
+    pub(crate) fn set_sampled(&self, on: bool) {
+        self.set(SAMPLED, on);
+    }
+
+    fn set(&self, bit: u8, on: bool) {
+        if on {
+            self.0.fetch_or(bit, Ordering::Release);
         } else {
-            self.0.fetch_and(!TRACED, Ordering::Relaxed);
+            self.0.fetch_and(!bit, Ordering::Relaxed);
         }
     }
 }

@@ -11,6 +11,7 @@ use gander_stack::Cache;
 
 use crate::g::G;
 use crate::inspect::ring::Ring as Record;
+use crate::inspect::sample::Sample;
 use crate::m::M;
 use crate::timer::{Timers, now};
 use attend::Attend;
@@ -34,6 +35,8 @@ pub(crate) struct P {
     pub(crate) tick: AtomicU32,
     /// What to look at with the next switch.
     pub(crate) attend: Attend,
+    /// How long turns and queueing take, sampled.
+    pub(crate) sample: Sample,
     /// Where its events are recorded, if they ever were. Written by its holder.
     pub(crate) trace: AtomicPtr<Record>,
     /// Counts slices begun: a goroutine from the next slot goes on with the slice of the one that readied it. Private.
@@ -93,6 +96,7 @@ impl P {
             ring: Ring::new(),
             tick: AtomicU32::new(0),
             attend: Attend::new(),
+            sample: Sample::new(),
             trace: AtomicPtr::new(ptr::null_mut()),
             turn: AtomicU32::new(0),
             began: (AtomicU64::new(0), AtomicU32::new(0)),

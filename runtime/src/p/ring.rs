@@ -54,6 +54,16 @@ impl<T, const N: usize> Ring<T, N> {
         (tail.wrapping_sub(head) as usize).min(N)
     }
 
+    /// A mark behind the last item.
+    pub fn mark(&self) -> u32 {
+        self.tail.load(Ordering::Relaxed)
+    }
+
+    /// Whether all that was before the mark has been taken; for marks of less than 2³¹ items ago.
+    pub fn has_passed(&self, mark: u32) -> bool {
+        self.head.load(Ordering::Relaxed).wrapping_sub(mark) as i32 >= 0
+    }
+
     /// Whether it was empty at some moment during the call.
     #[inline(always)]
     pub fn is_empty(&self) -> bool {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::{FAIRNESS, SPIN, idle, inject, procs};
 use crate::g::G;
-use crate::inspect::trace;
+use crate::inspect::{sample, trace};
 use crate::m::M;
 use crate::p::{self, P};
 use crate::poll;
@@ -63,6 +63,7 @@ unsafe fn at_hand(p: &P) -> Option<*const G> {
             if !next.is_null() {
                 p.put(next);
             }
+            sample::consider(p);
             // Those who wait for a descriptor get their turn behind those who are ready.
             if poll::look().put(p) > 0 {
                 super::call_if_resting();

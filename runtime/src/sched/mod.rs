@@ -12,7 +12,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::g::{G, State};
-use crate::inspect::trace;
+use crate::inspect::{trace, watch};
 use crate::m::{self, M};
 use crate::p::P;
 use crate::preempt::Cause;
@@ -78,8 +78,8 @@ unsafe fn run(m: &'static M, g: *const G) {
         return;
     }
     m.p().begin_turn();
-    if m.p().attend.is_traced() {
-        trace::ran(m.p(), g);
+    if m.p().attend.is_watched() {
+        watch::ran(m.p(), g);
     }
     start(m, g);
     mind_timer(m);
@@ -145,12 +145,12 @@ pub(crate) unsafe fn leave(m: &'static M, g: &G, after: AfterSwitch) -> &'static
 #[inline(never)]
 unsafe fn leave_slowly(m: &'static M, g: &G) -> &'static M {
     let p = m.p();
-    if p.attend.is_traced() {
-        trace::left(m, g);
+    if p.attend.is_watched() {
+        watch::left(m, g);
         let must_look = must_look(p) || p.attend.is_due() || !g.bound().is_null();
         // SAFETY: we hold the P and are in the runtime.
         if !must_look && let Some(next) = unsafe { at_hand(p) } {
-            trace::ran(p, next);
+            watch::ran(p, next);
             start(m, next);
             // SAFETY: by contract; next is at rest and ours.
             return unsafe { switch_with_message(m, g, next) };
