@@ -67,7 +67,7 @@ pub use gander_chan::{select, select_biased};
 pub use gander_macros::{main, test};
 pub use gander_runtime::{
     Builder, Goroutine, GoroutineId, GoroutineLocal, JoinHandle, Scope, ScopedJoinHandle, SpawnError, StartError,
-    UnhandledPanic, Unpreempted, blocking, current, exit, go, goroutine_local, is_exit, is_goroutine,
+    UnhandledPanic, Unpreempted, block_on, blocking, current, exit, go, goroutine_local, is_exit, is_goroutine,
     lock_os_thread, no_preempt, num_goroutines, park, park_timeout, procs, run, scope, set_procs,
     set_unhandled_panic_hook, sleep, spawn, take_unhandled_panic_hook, try_current, unlock_os_thread, yield_now,
 };

@@ -1,0 +1,1 @@
+//! Crates that know nothing of gander, on top of it: see the tests.
