@@ -311,7 +311,9 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    Builder::new().spawn(f).unwrap_or_else(|error| panic!("failed to spawn a goroutine: {error}"))
+    // SAFETY: 'static.
+    let spawned = unsafe { joinable(f, None, None, None, Location::caller()) };
+    spawned.unwrap_or_else(|error| panic!("failed to spawn a goroutine: {error}"))
 }
 
 /// Spawns a goroutine without a handle. If it panics the process ends with code 2, as in Go (see
@@ -323,7 +325,8 @@ where
 /// If it cannot be made, or no runtime runs; [`Builder::go`] returns that as an error.
 #[track_caller]
 pub fn go(f: impl FnOnce() + Send + 'static) {
-    Builder::new().go(f).unwrap_or_else(|error| panic!("failed to spawn a goroutine: {error}"));
+    let spawned = detached(f, (), None, None, Location::caller());
+    spawned.unwrap_or_else(|error| panic!("failed to spawn a goroutine: {error}"));
 }
 
 /// Runs `f` in a goroutine, as if [`go`] had been called at `spawned_at`; where no runtime runs, in a thread. If neither

@@ -209,6 +209,7 @@ impl Config {
 
     /// Sees to it that the goroutine's thread-locals lie at the top of its stack; returns where the rest begins and
     /// whether they lay there before.
+    #[inline]
     pub(crate) fn lay_locals(&self, stack: &Stack) -> Result<(*mut u8, bool), SpawnError> {
         let Some(model) = self.own else { return Ok((stack.top(), false)) };
         let top = model_top(model, stack.top());
@@ -227,6 +228,7 @@ impl Config {
     }
 
     /// Tells a fresh goroutine and its thread-local block of each other. `laid`: the block is older than this goroutine.
+    #[inline]
     pub(crate) fn set_locals(&self, g: &G, stack: &Stack, laid: bool) {
         let Some(model) = self.own else { return };
         let pointer = stack.tag() as *mut u8;
