@@ -352,7 +352,7 @@ macro_rules! both_sides {
                 self.channel.capacity
             }
 
-            /// Whether both are handles of one channel. All that [`never`] made count as one.
+            /// Whether both are handles of one channel. All that [`never`](never()) made count as one.
             ///
             /// # Examples
             ///

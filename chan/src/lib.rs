@@ -51,7 +51,7 @@
 //! * Of several that wait for one clock any may get its value.
 //!
 //! [`select!`] and [`Select`] wait for several channels and do one operation; [`after`], [`at`] and [`tick`] make channels
-//! that the clock sends into, [`never`] one that nobody does.
+//! that the clock sends into, [`never`](never()) one that nobody does.
 //!
 //! The names are those of crossbeam-channel; the behaviour is that of Go's channels, where errors stand for panics.
 

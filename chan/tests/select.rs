@@ -891,7 +891,7 @@ fn ready_sees_selects() {
                         7
                     }
                 };
-                let (first, second): (Box<dyn FnOnce() + Send>, Box<dyn FnOnce() + Send>) = {
+                let (first, second) = {
                     let watch: Box<dyn FnOnce() + Send> = Box::new(watch);
                     let partner: Box<dyn FnOnce() + Send> = Box::new(move || assert_eq!(partner(), 7));
                     if watcher_first { (watch, partner) } else { (partner, watch) }

@@ -1,7 +1,7 @@
 //! What happened, and when: events, recorded while somebody wants them.
 //!
 //! Off, it costs a switch nothing: whether to record is a bit of the byte that every switch looks at anyway
-//! ([`Attend`](crate::p::attend::Attend)), and a spawn or a wake-up one branch. On, an event is a clock read and six
+//! (`p/attend.rs`), and a spawn or a wake-up one branch. On, an event is a clock read and six
 //! stores into a ring of the P's own, about 50 ns.
 
 use std::panic::Location;

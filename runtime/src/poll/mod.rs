@@ -2,7 +2,7 @@
 //!
 //! Edge-triggered epoll, as Go's. Whoever wants to read tries first and comes here only when the kernel says EAGAIN. A
 //! descriptor is registered once, for both directions, at its first wait; after that a wait costs no system call of its
-//! own. Each registered descriptor has a [slot](slots) with a [`Token`] for each direction:
+//! own. Each registered descriptor has a slot (`slots.rs`) with a `Token` for each direction:
 //!
 //! ```text
 //!   reader                                     whoever looks (a worker, sysmon)
