@@ -112,8 +112,8 @@ impl Drop for Chosen<'_> {
 ///
 /// # Panics
 ///
-/// When it is dropped without having been completed, unless the thread panics already. Before that, a value that was
-/// received is dropped, and who waits for one that was to be sent looks for another. When it is forgotten that value
+/// When it is dropped without having been completed, unless the thread panics already. A value that was received is
+/// dropped before, and who waits for one that was to be sent looks for another. When it is forgotten that value
 /// is, too, and that receiver waits for ever.
 #[must_use = "an operation that was selected has to be completed"]
 pub struct SelectedOperation<'a> {
@@ -227,6 +227,7 @@ impl fmt::Debug for SelectedOperation<'_> {
 
 impl Drop for SelectedOperation<'_> {
     fn drop(&mut self) {
+        drop(replace(&mut self.parcel, Parcel::empty()));
         if !panicking() {
             panic!("dropped `SelectedOperation` without completing the operation");
         }
