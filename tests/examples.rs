@@ -33,11 +33,13 @@ struct Server {
 
 impl Server {
     fn start(idle_millis: u64) -> Server {
-        let mut child = Command::new(example("httpd"))
-            .args(["127.0.0.1:0", &idle_millis.to_string()])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("start the server");
+        let mut command = Command::new(example("httpd"));
+        command.args(["127.0.0.1:0", &idle_millis.to_string()]);
+        Server::launch(&mut command)
+    }
+
+    fn launch(command: &mut Command) -> Server {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("start the server");
         let mut line = String::new();
         let stdout = child.stdout.as_mut().expect("piped");
         BufReader::new(stdout).read_line(&mut line).expect("its address");
@@ -167,4 +169,29 @@ fn httpd_ends_in_order() {
     stream.read_to_string(&mut rest).unwrap();
     assert!(rest.contains("connection: close\r\n") && rest.ends_with("Hello, World!"), "{rest}");
     assert!(server.child.wait().unwrap().success());
+}
+
+/// Out of descriptors: it says so, the connections that are there go on, and when some have gone it accepts again.
+#[test]
+fn httpd_survives_without_descriptors() {
+    let mut shell = Command::new("sh");
+    let script = format!("ulimit -n 40; exec {} 127.0.0.1:0 60000", example("httpd").display());
+    let mut server = Server::launch(shell.args(["-c", &script]).stderr(Stdio::piped()));
+    let mut streams: Vec<_> = (0..60).map(|_| server.connect()).collect();
+    let mut said = String::new();
+    let stderr = server.child.stderr.take().expect("piped");
+    BufReader::new(stderr).read_line(&mut said).expect("a word");
+    assert!(said.contains("accept") && said.contains("Too many open files"), "{said}");
+    let ask = |stream: &mut TcpStream| {
+        stream.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+        let mut answer = vec![0; 78];
+        stream.read_exact(&mut answer).unwrap();
+        assert!(answer.ends_with(b"Hello, World!"));
+    };
+    ask(&mut streams[0]);
+    let mut last = streams.pop().expect("sixty");
+    // The last one is in the queue, behind those that are dropped here.
+    streams.truncate(1);
+    ask(&mut last);
+    ask(&mut streams[0]);
 }
