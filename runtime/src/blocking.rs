@@ -47,7 +47,7 @@ pub fn blocking<R>(f: impl FnOnce() -> R) -> R {
     }
     idle::release(m);
     m.seat.announce();
-    rescue::announced();
+    rescue::announced(m);
     m.leave_quietly();
     let _back = Back;
     f()

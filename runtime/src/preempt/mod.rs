@@ -200,9 +200,9 @@ unsafe fn find_heir_of_running(p: &'static P, cause: Cause) -> Option<Heir> {
 ///
 /// The caller has the private part of `p`, and `first` is its to hand over.
 pub(crate) unsafe fn find_heir(p: &P, first: Option<*const G>) -> Option<Heir> {
-    // SAFETY: by contract.
-    let first =
-        first.or_else(|| unsafe { p.take() }).or_else(|| unsafe { inject::take(p, procs::in_service(), 1) })?;
+    // SAFETY: by contract, for all three; the ring is empty when the last is asked.
+    let first = first
+        .or_else(|| unsafe { p.take().or_else(|| inject::take(p, procs::in_service(), 1)).or_else(|| steal(p)) })?;
     // SAFETY: it was queued and is ours now.
     if let Some(heir) = unsafe { with_own_thread(first) } {
         return Some(heir);
@@ -231,6 +231,20 @@ pub(crate) unsafe fn find_heir(p: &P, first: Option<*const G>) -> Option<Heir> {
     }
     // SAFETY: it was queued and is ours now.
     inject::take_bound().and_then(|next| unsafe { with_own_thread(next) })
+}
+
+/// Takes from the ring of another P: one that computes alone is not to have a P for itself while others share one.
+///
+/// # Safety
+///
+/// The caller has the private part of `p`, whose ring is empty.
+unsafe fn steal(p: &P) -> Option<*const G> {
+    (0..procs::ever())
+        .map(procs::get)
+        .filter(|victim| !ptr::eq(*victim, p))
+        // SAFETY: by contract, and it is not the victim's.
+        .find_map(|victim| unsafe { victim.ring.steal_into(&p.ring) })
+        .map(<*mut G>::cast_const)
 }
 
 /// The heir that `g` is if it is bound to a thread, which sleeps then.

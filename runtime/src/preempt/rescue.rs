@@ -101,6 +101,7 @@ pub(crate) fn rescue(m: &'static M, p: &'static P) -> bool {
 /// turn, bound to this thread.
 pub(crate) fn reacquire(m: &'static M) {
     AWAY.fetch_sub(1, Ordering::Relaxed);
+    m.away.announced.store(false, Ordering::Relaxed);
     let g = m::current_g();
     // SAFETY: the running G is alive.
     let g = unsafe { &*g };
@@ -134,8 +135,9 @@ pub(crate) fn away() -> usize {
     AWAY.load(Ordering::Relaxed).max(0) as usize
 }
 
-/// A worker goes on without a P by its own announcement: sysmon does not mind what it does meanwhile.
-pub(crate) fn announced() {
+/// `m`, the calling worker, goes on without a P by its own announcement: sysmon does not mind what it does meanwhile.
+pub(crate) fn announced(m: &M) {
+    m.away.announced.store(true, Ordering::Relaxed);
     AWAY.fetch_add(1, Ordering::Relaxed);
 }
 
@@ -144,19 +146,26 @@ pub(crate) struct Away {
     next: AtomicPtr<M>,
     /// It is in the list. Cleared by sysmon before it asks for the last time whether it is to stay there.
     listed: AtomicBool,
+    /// It said so itself, and may compute meanwhile.
+    announced: AtomicBool,
     /// Processor time used at sysmon's last look.
     cpu: AtomicU64,
 }
 
 impl Away {
     pub(crate) const fn new() -> Away {
-        Away { next: AtomicPtr::new(ptr::null_mut()), listed: AtomicBool::new(false), cpu: AtomicU64::new(0) }
+        Away {
+            next: AtomicPtr::new(ptr::null_mut()),
+            listed: AtomicBool::new(false),
+            announced: AtomicBool::new(false),
+            cpu: AtomicU64::new(0),
+        }
     }
 }
 
 /// `m` was detached: sysmon is to see that it does not compute for long without a P.
 pub(crate) fn watch(m: &'static M) {
-    announced();
+    AWAY.fetch_add(1, Ordering::Relaxed);
     if !m.away.listed.swap(true, Ordering::AcqRel) {
         let at = ptr::from_ref(m).cast_mut();
         let mut first = NEW.load(Ordering::Relaxed);
@@ -187,14 +196,17 @@ impl Chase {
     const GRACE_NANOS: u64 = 50_000;
 
     pub(crate) const fn new() -> Chase {
-        Chase { first: ptr::null_mut(), look_at: 0, pause: Chase::SHORTEST_NANOS }
+        Chase { first: ptr::null_mut(), look_at: u64::MAX, pause: Chase::SHORTEST_NANOS }
     }
 
     /// Sends a signal to those that compute while all Ps are busy. Returns when to look again.
     pub(crate) fn look(&mut self, now: u64) -> u64 {
         if !NEW.load(Ordering::Relaxed).is_null() {
             self.welcome();
-        } else if now < self.look_at {
+            self.pause = Chase::SHORTEST_NANOS / 2;
+            self.look_at = self.look_at.min(now + Chase::SHORTEST_NANOS);
+        }
+        if now < self.look_at {
             return self.look_at;
         }
         let (mut count, mut any) = (0, false);
@@ -217,7 +229,8 @@ impl Chase {
             let before = m.away.cpu.swap(cpu, Ordering::Relaxed);
             if before != 0 && cpu.saturating_sub(before) > Chase::GRACE_NANOS {
                 any = true;
-                if SPIN.idle() == 0 && super::slice().is_some() && computes(tid, cpu) {
+                let is_free = m.away.announced.load(Ordering::Relaxed) || SPIN.idle() > 0;
+                if !is_free && super::slice().is_some() && computes(tid, cpu) {
                     signal::send(m, 0, Cause::Slice);
                 }
             }
@@ -229,7 +242,6 @@ impl Chase {
 
     /// Takes over those that are new.
     fn welcome(&mut self) {
-        self.pause = Chase::SHORTEST_NANOS / 2;
         let mut at = NEW.swap(ptr::null_mut(), Ordering::AcqRel);
         // SAFETY: Ms are never freed.
         while let Some(m) = unsafe { at.as_ref() } {

@@ -121,11 +121,13 @@ impl Turns {
         let due = (0..procs::ever()).any(|i| procs::get(i).timers.earliest() <= now);
         let kicked = KICKED.swap(false, Ordering::Relaxed) && woken;
         let mut wants_p = due || kicked;
-        let (mut again, mut waits, mut best) = (u64::MAX, queued || due, None);
+        // What stands in a ring can be taken by any P that ends a slice.
+        let waits = queued || due || (0..procs::ever()).any(|i| !procs::get(i).ring.is_empty());
+        let (mut again, mut next_waits, mut best) = (u64::MAX, false, None);
         for i in 0..procs::ever() {
             let p = procs::get(i);
             let m = p.m.load(Ordering::Acquire);
-            waits |= p.has_work();
+            next_waits |= !p.peek_next().is_null();
             // SAFETY: Ms are never freed.
             let Some(m) = (unsafe { m.as_ref() }) else { continue };
             let turn = &mut self.seen[i];
@@ -181,7 +183,7 @@ impl Turns {
             idle::attend_all();
         }
         self.pause = if again < u64::MAX { (self.pause * 2).min(LONGEST_NANOS) } else { SHORTEST_NANOS };
-        (again, waits)
+        (again, waits || next_waits)
     }
 
     /// Asks for the P of this number.
