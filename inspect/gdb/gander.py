@@ -29,7 +29,7 @@ def word(address, size=8):
 
 class Description:
     FIELDS = """version directory block_bytes block_align header_bytes header_align id parent state reason name m pc sp fp
-                tid interrupted words words_len""".split()
+                tid words words_len""".split()
 
     def __init__(self):
         # Printed, not evaluated: the language may be any, and the symbol has no type.
@@ -56,10 +56,6 @@ class Goroutine:
         self.name = memory(name, length).decode(errors="replace") if name and length <= 128 else None
         m = word(at + description.m)
         self.tid = word(m + description.tid, 4) if m else 0
-        if STATES[self.state] == "preempted" and m:
-            pc, sp, fp = (word(m + description.interrupted + 8 * i) for i in range(3))
-            if pc:
-                self.pc, self.sp, self.fp = pc, sp, fp
         reasons = description.reasons
         self.doing = STATES[self.state]
         if self.doing == "waiting" and self.reason < len(reasons):
@@ -73,8 +69,8 @@ class Goroutine:
         return "goroutine %d%s [%s], created %s" % (self.id, name, self.doing, parent)
 
     def rests(self):
-        """Whether its registers are in memory; else they are a thread's."""
-        return self.doing not in ("running", "blocking call") and not (self.doing == "preempted" and not self.pc)
+        """Whether its registers are in its header; else it is on a thread, preempted ones in the signal handler there."""
+        return self.doing not in ("running", "blocking call", "preempted")
 
 
 def goroutines():

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use gander_inspect::{Dump, Group, dump};
-use gander_runtime::{Builder, go, park, run, sleep, spawn, yield_now};
+use gander_runtime::{go, park, run, sleep, spawn, yield_now};
 
 #[track_caller]
 fn until(condition: impl Fn() -> bool) {
@@ -66,7 +66,9 @@ fn round_and_round(stop: &AtomicBool) -> u64 {
 
 #[test]
 fn a_running_stack_is_seen_and_goes_on() {
-    Builder::new().procs(2).run(|| {
+    gander_runtime::run(|| {
+        // One for who looks, one for who is looked at.
+        gander_runtime::set_procs(gander_runtime::procs().max(2));
         let stop = Arc::new(AtomicBool::new(false));
         let hot = spawn({
             let stop = stop.clone();

@@ -3,9 +3,12 @@
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gander_runtime::{Builder, park, sleep, spawn, yield_now};
+
+static SPINS: AtomicBool = AtomicBool::new(false);
 
 /// Where the child parks a goroutine that is looked for.
 #[inline(never)]
@@ -16,6 +19,7 @@ fn parked_for_the_debugger() {
 
 #[inline(never)]
 fn spinning_for_the_debugger() {
+    SPINS.store(true, Ordering::Relaxed);
     loop {
         std::hint::black_box(1);
     }
@@ -29,7 +33,8 @@ fn inferior() {
         Builder::new().name("for gdb".into()).spawn(parked_for_the_debugger).unwrap();
         Builder::new().name("hot".into()).spawn(spinning_for_the_debugger).unwrap();
         (0..10).for_each(|_| drop(spawn(|| sleep(Duration::from_secs(1000)))));
-        while gander_inspect::goroutines().iter().filter(|g| g.state.to_string() == "sleep").count() < 10 {
+        let sleepers = || gander_inspect::goroutines().iter().filter(|g| g.state.to_string() == "sleep").count();
+        while sleepers() < 10 || !SPINS.load(Ordering::Relaxed) {
             yield_now();
         }
         println!("ready");

@@ -72,7 +72,9 @@ fn goroutines_by_place() {
 
 #[test]
 fn time_by_place_and_goroutine() {
-    Builder::new().procs(2).run(|| {
+    gander_runtime::run(|| {
+        // One for who looks, one for who is looked at.
+        gander_runtime::set_procs(gander_runtime::procs().max(2));
         let stop = Arc::new(AtomicBool::new(false));
         let hot = Builder::new().name("burner".into()).spawn({
             let stop = stop.clone();

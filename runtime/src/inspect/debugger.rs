@@ -33,9 +33,8 @@ struct Description {
     pc: usize,
     sp: usize,
     fp: usize,
-    /// Offsets in an M.
+    /// Offset in an M.
     tid: usize,
-    interrupted: usize,
     /// The words for reasons, a line each, made when the runtime starts.
     words: AtomicPtr<u8>,
     words_len: AtomicUsize,
@@ -68,7 +67,6 @@ static DESCRIPTION: Description = Description {
     sp: CONTEXT + offset_of!(Context, sp),
     fp: CONTEXT + FP,
     tid: offset_of!(M, tid),
-    interrupted: offset_of!(M, interrupted),
     words: AtomicPtr::new(std::ptr::null_mut()),
     words_len: AtomicUsize::new(0),
 };
