@@ -96,6 +96,24 @@ mod tests {
         assert!(start.elapsed() >= Duration::from_millis(5 + 10 + 20));
     }
 
+    /// Each of them is woken again.
+    #[test]
+    fn several_wait_out_exhaustion() {
+        gander_runtime::run(|| {
+            let (fd, client) = listening();
+            let addr = client.peer_addr().unwrap();
+            let _more: Vec<_> = (0..7).map(|_| TcpStream::connect(addr).unwrap()).collect();
+            let fd = std::sync::Arc::new(fd);
+            let accepting: Vec<_> = (0..8)
+                .map(|_| {
+                    let fd = std::sync::Arc::clone(&fd);
+                    gander_runtime::spawn(move || accept_by(&fd, failing(2, libc::EMFILE)).map(drop))
+                })
+                .collect();
+            accepting.into_iter().for_each(|one| one.join().unwrap().unwrap());
+        });
+    }
+
     #[test]
     fn exhaustion_ends_with_the_deadline() {
         let (fd, _client) = listening();

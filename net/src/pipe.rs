@@ -95,13 +95,16 @@ macro_rules! end {
         }
 
         impl From<$name> for OwnedFd {
-            /// Left blocking, as whoever gets it expects.
+            /// Left blocking, as whoever gets it expects; other handles wait as before.
             ///
             /// # Panics
             ///
             /// If there are other handles, so that the descriptor has to be duplicated, and none are left.
             fn from(end: $name) -> OwnedFd {
-                let owned = Fd::into_owned(end.fd);
+                // Other handles still need the flag, which is the open file's.
+                let has_others = Arc::strong_count(&end.fd) > 1;
+                let apart = if has_others { end.fd.open().and_then(|fd| sys::reopen(fd, $direction)).ok() } else { None };
+                let owned = apart.unwrap_or_else(|| Fd::into_owned(end.fd));
                 let _ = sys::set_nonblocking(owned.as_fd(), false);
                 owned
             }

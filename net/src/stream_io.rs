@@ -28,10 +28,11 @@ pub(crate) fn peek(fd: &Fd, buf: &mut [u8]) -> io::Result<usize> {
 }
 
 pub(crate) fn read_vectored(fd: &Fd, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-    if bufs.iter().all(|buf| buf.is_empty()) {
+    // The kernel takes so many slices at once, and empty ones are none.
+    let Some(first) = bufs.iter().position(|buf| !buf.is_empty()) else {
         return fd.open().map(|_| 0);
-    }
-    fd.operate(Direction::Read, |fd| sys::recv_vectored(fd, bufs))
+    };
+    fd.operate(Direction::Read, |fd| sys::recv_vectored(fd, &mut bufs[first..]))
 }
 
 pub(crate) fn write(fd: &Fd, buf: &[u8]) -> io::Result<usize> {
@@ -39,6 +40,7 @@ pub(crate) fn write(fd: &Fd, buf: &[u8]) -> io::Result<usize> {
 }
 
 pub(crate) fn write_vectored(fd: &Fd, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+    let bufs = &bufs[bufs.iter().position(|buf| !buf.is_empty()).unwrap_or(0)..];
     let len = bufs.iter().map(|buf| buf.len()).sum();
     fd.write_whole(len, |fd, done| {
         if done == 0 {

@@ -46,6 +46,15 @@ pub(crate) fn write(fd: BorrowedFd<'_>, buf: &[u8]) -> io::Result<usize> {
     count(unsafe { libc::write(fd.as_raw_fd(), buf.as_ptr().cast(), buf.len()) })
 }
 
+/// Another open file of the same pipe, with an `O_NONBLOCK` of its own. Fails where there is no /proc.
+pub(crate) fn reopen(pipe: BorrowedFd<'_>, end: Direction) -> io::Result<OwnedFd> {
+    let reads = end == Direction::Read;
+    // Not to wait for the other end, if the pipe has a name.
+    let mut options = OpenOptions::new();
+    options.read(reads).write(!reads).custom_flags(libc::O_NONBLOCK);
+    Ok(options.open(format!("/proc/self/fd/{}", pipe.as_raw_fd()))?.into())
+}
+
 /// A descriptor of a process, which becomes readable when the process ends.
 pub(crate) fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
     // SAFETY: makes a descriptor, which is ours, and which the kernel closes at an exec.

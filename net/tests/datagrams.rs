@@ -269,3 +269,12 @@ fn names() {
         }
     });
 }
+
+/// The kernel takes a path to its first zero byte, and one that begins with it for a name without a file.
+#[test]
+fn a_path_has_no_zero_byte() {
+    for path in ["/tmp/gander-net\0", "\0gander-net"] {
+        assert_eq!(UnixListener::bind(path).unwrap_err().kind(), ErrorKind::InvalidInput);
+        assert_eq!(UnixStream::connect(path).unwrap_err().kind(), ErrorKind::InvalidInput);
+    }
+}

@@ -294,3 +294,18 @@ fn a_write_tells_what_it_wrote() {
         assert_eq!(rest.len(), len);
     });
 }
+
+/// Who gets one of several handles of a pipe gets it blocking; the others wait as before.
+#[test]
+fn a_pipe_that_was_given_away_keeps_its_deadline() {
+    in_goroutines(|| {
+        let (mut reader, mut writer) = gander_net::io::pipe().unwrap();
+        let given = std::os::fd::OwnedFd::from(reader.try_clone().unwrap());
+        reader.set_deadline(Some(Instant::now() + Duration::from_millis(5))).unwrap();
+        assert_eq!(reader.read(&mut [0; 1]).unwrap_err().kind(), ErrorKind::TimedOut);
+        writer.write_all(b"x").unwrap();
+        let mut buf = [0; 1];
+        std::fs::File::from(given).read_exact(&mut buf).unwrap();
+        assert_eq!(&buf, b"x");
+    });
+}

@@ -4,7 +4,7 @@ mod common;
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{in_goroutines, rounds, settle, watched};
 use gander_net::{Shutdown, TcpListener, TcpStream};
@@ -396,5 +396,50 @@ fn the_descriptor_of_a_leaked_handle_can_be_adopted() {
         settle();
         b.write_all(b"2").unwrap();
         assert_eq!(reader.join().unwrap(), 1);
+    });
+}
+
+/// A read that leaves room lets the next one wait for news: not if somebody has taken the news meanwhile.
+#[test]
+fn what_was_peeked_at_is_read() {
+    in_goroutines(|| {
+        let (mut a, mut b) = pair();
+        b.set_read_deadline(Some(Instant::now() + Duration::from_secs(20))).unwrap();
+        for round in 0..4 {
+            let writer = spawn(move || {
+                settle();
+                a.write_all(b"first").unwrap();
+                a
+            });
+            assert_eq!(b.read(&mut [0; 64]).unwrap(), 5);
+            a = writer.join().unwrap();
+            a.write_all(b"second").unwrap();
+            settle();
+            let mut buf = [0; 64];
+            let taken = if round % 2 == 0 {
+                assert_eq!(b.peek(&mut buf).unwrap(), 6);
+                0
+            } else {
+                b.read_vectored(&mut [IoSliceMut::new(&mut buf[..2])]).unwrap()
+            };
+            b.read_exact(&mut buf[taken..6]).unwrap();
+            assert_eq!(&buf[..6], b"second");
+        }
+    });
+}
+
+/// The kernel takes 1024 slices at once.
+#[test]
+fn empty_slices_come_first() {
+    in_goroutines(|| {
+        let (mut a, mut b) = pair();
+        let mut slices = vec![IoSlice::new(b""); 1500];
+        slices.push(IoSlice::new(b"end"));
+        assert_eq!(a.write_vectored(&slices).unwrap(), 3);
+        let (mut nothing, mut buf) = (vec![[]; 1500], [0; 8]);
+        let mut slices: Vec<_> = nothing.iter_mut().map(|empty: &mut [u8; 0]| IoSliceMut::new(empty)).collect();
+        slices.push(IoSliceMut::new(&mut buf));
+        assert_eq!(b.read_vectored(&mut slices).unwrap(), 3);
+        assert_eq!(&buf[..3], b"end");
     });
 }

@@ -7,7 +7,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gander_net::{TcpListener, TcpStream, ToSocketAddrs};
 use gander_runtime::Builder;
@@ -126,7 +126,8 @@ fn connect(stream: TcpStream, connections: &Arc<AtomicUsize>, anywhere: bool) {
 
 /// One request, one answer.
 fn converse(mut stream: TcpStream, anywhere: bool) -> io::Result<()> {
-    stream.set_read_timeout(Some(PATIENCE))?;
+    // For the whole request, and not for each byte of it.
+    stream.set_read_deadline(Some(Instant::now() + PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let response = match Request::read(&mut stream) {
         Err(problem) => Response::problem(400, &problem.to_string()),

@@ -38,8 +38,8 @@ pub(crate) struct Fd {
     nonblocking: AtomicBool,
     /// It is a TCP stream that gander made.
     is_plain_tcp: bool,
-    /// The last read took all there was, and nothing can have come that is not reported: the next one waits before it
-    /// tries. Belongs to who reads.
+    /// The last read took all there was, and what has come since is still to be reported: the next one waits before it
+    /// tries. Belongs to who reads, and holds until somebody forgets reports.
     drained: AtomicBool,
     source: Source,
     /// The source uses its number. Dropped after it.
@@ -158,7 +158,6 @@ impl Fd {
             return held.attempt(attempt);
         }
         if self.drained.load(Ordering::Relaxed) {
-            self.drained.store(false, Ordering::Relaxed);
             held.wait()?;
         }
         let mut reports_all = false;
@@ -221,18 +220,16 @@ impl Fd {
     /// Waits, in an operation that has failed for want of something that is not this descriptor's to report, until
     /// `moment`; ended by a close and by the deadline.
     pub(crate) fn pause(&self, direction: Direction, moment: u64) -> io::Result<()> {
+        // Alone in its direction, as whoever waits.
+        let mut held = self.begin(direction)?;
+        held.over_at = moment;
         loop {
-            self.source.reset(direction);
-            self.check_open()?;
-            let deadline = self.limits(direction).deadline.load(Ordering::Acquire);
-            let now = now();
-            if now >= deadline {
-                return Err(err::timed_out());
-            }
-            if now >= moment {
+            held.reset();
+            held.check()?;
+            if !held.is_locked || now() >= moment {
                 return Ok(());
             }
-            self.source.wait(direction, moment.min(deadline))?;
+            held.wait()?;
         }
     }
 
@@ -324,8 +321,7 @@ impl Held<'_> {
     fn attempt<T>(&self, mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<T>) -> io::Result<T> {
         let fd = self.fd;
         loop {
-            // What is changed or reported after this ends the wait below.
-            fd.source.reset(self.direction);
+            self.reset();
             self.check()?;
             let blocked = match attempt(fd.owned.as_fd()) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => error,
@@ -334,10 +330,22 @@ impl Held<'_> {
                 Err(_) if fd.hold.is_closed() => return Err(err::closed()),
                 answer => return answer,
             };
-            if fd.is_nonblocking() || self.over_at != NEVER && now() >= self.over_at {
+            if !self.is_locked || fd.is_nonblocking() || self.over_at != NEVER && now() >= self.over_at {
                 return Err(blocked);
             }
             self.wait()?;
+        }
+    }
+
+    /// Begins a try: what is changed or reported after this ends the wait that follows it. Who is not alone does not wait,
+    /// and leaves reports to who does.
+    #[inline]
+    fn reset(&self) {
+        if self.is_locked {
+            if let Direction::Read = self.direction {
+                self.fd.drained.store(false, Ordering::Relaxed);
+            }
+            self.fd.source.reset(self.direction);
         }
     }
 

@@ -18,6 +18,10 @@ use std::path::Path;
 use socket2::SockAddr;
 
 fn from_path(path: &Path) -> io::Result<SockAddr> {
+    // The kernel would take it for a shorter path, or for a name without a file.
+    if path.as_os_str().as_bytes().contains(&0) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a path with a zero byte in it"));
+    }
     SockAddr::unix(path)
 }
 

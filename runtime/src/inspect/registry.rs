@@ -12,8 +12,8 @@
 //!
 //! 1. `[header-place]` nothing but a header is ever written to that place, so `state` is `Dead` (or zero) or true;
 //! 2. `launch` writes the header and then `state`; its end writes `state` and then (a fence) somebody else's header;
-//! 3. so who sees it alive, reads, and then sees it alive with the same id, has read one goroutine's words. Ids are
-//!    never used twice.
+//! 3. so who reads the id, sees it alive, reads the rest, and then sees it alive with the same id, has read one
+//!    goroutine's words. Ids are never used twice.
 //!
 //! A pointer that was read may be used before that is certain only if anything that ever lies there will do: a `Location`
 //! and an M are for ever, and the name's bytes are on the same stack, whose bounds are known.
@@ -128,14 +128,17 @@ pub fn goroutines() -> Vec<GoroutineInfo> {
 /// The goroutine on a stack, if there is one.
 pub(super) fn read(place: &Place, time: u64) -> Option<(*const G, GoroutineInfo)> {
     let g = header_on(place)?;
+    // SAFETY: the place is mapped for ever.
+    let id = GoroutineId::of_bits(unsafe { g_word(&raw const (*g).id) })?;
+    // What is read from here on is not older than this goroutine.
+    fence(Ordering::Acquire);
     let state = state(g, Ordering::Acquire)?;
     // SAFETY: the header is in a stack's memory, which is mapped for ever. Another thread may write it meanwhile: the
     // reads are volatile, and what they return is believed only after the look at the end. Whatever state that look
     // finds, the pointers are sound before it: all that is ever written to the places of `spawned_at` and `m` points to
     // what is never freed, aligned words are not torn, and `[header-place]` keeps everything else away.
-    let (id, waits_for, parent, family, spawned_at, name, reason, since, m, sp) = unsafe {
+    let (waits_for, parent, family, spawned_at, name, reason, since, m, sp) = unsafe {
         (
-            g_word(&raw const (*g).id),
             g_word(&raw const (*g).waits_for),
             g_word(&raw const (*g).parent),
             g_word(&raw const (*g).family),
@@ -150,7 +153,6 @@ pub(super) fn read(place: &Place, time: u64) -> Option<(*const G, GoroutineInfo)
     let name = copy_name(place, name);
     // SAFETY: null or an M; Ms are never freed.
     let blocked = unsafe { m.as_ref() }.is_some_and(|m| m.seat.is_detached());
-    let id = GoroutineId::of_bits(id)?;
     if !is_still(g, id) {
         return None;
     }

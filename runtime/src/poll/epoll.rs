@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use super::{EVENTS, Readied, slots};
 use crate::timer::now;
 
-/// −1 until the first registration; then they stay open.
+/// −1 until there is a source; then they stay open.
 static EPOLL: AtomicI32 = AtomicI32::new(-1);
 static CALL: AtomicI32 = AtomicI32::new(-1);
 
@@ -26,7 +26,7 @@ const SPECIAL: u32 = (libc::EPOLLRDHUP | libc::EPOLLPRI | libc::EPOLLHUP | libc:
 type Event = libc::epoll_event;
 
 /// The epoll instance, opened if need be. Not called inside the runtime.
-fn open() -> io::Result<RawFd> {
+pub(super) fn open() -> io::Result<RawFd> {
     static OPENING: Mutex<()> = Mutex::new(());
     let epoll = EPOLL.load(Ordering::Acquire);
     if epoll >= 0 {

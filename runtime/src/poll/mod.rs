@@ -78,8 +78,10 @@ pub struct Source {
 }
 
 impl Source {
-    /// A source for `fd`. The kernel is not asked before somebody waits.
+    /// A source for `fd`. The kernel is not told of it before somebody waits.
     pub fn new(fd: RawFd) -> Source {
+        // The poller takes its own descriptors while there are some. Where it fails now, a wait says so.
+        let _ = epoll::open();
         Source { fd, slot: slots::take(), registered: AtomicBool::new(false) }
     }
 

@@ -31,7 +31,11 @@ fn take_eventfd() -> io::Result<RawFd> {
 
 /// [`Source::wait`](super::Source::wait) on a thread.
 pub(super) fn wait(token: &Token, fd: RawFd, direction: Direction, deadline: u64) -> io::Result<()> {
-    let eventfd = take_eventfd()?;
+    /// Where no descriptors are left there is none to be woken by: then it looks again every so often.
+    const NAP_NANOS: u64 = 10_000_000;
+    let Ok(eventfd) = take_eventfd() else {
+        return sleep(fd, direction, -1, deadline.min(now() + NAP_NANOS));
+    };
     let bits = (eventfd as usize) << 2 | MARK;
     let mut answer = Ok(());
     if token.commit(bits) {
