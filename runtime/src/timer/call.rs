@@ -60,7 +60,7 @@ unsafe impl Send for Inner {}
 
 impl Call {
     /// A call that is not set. `ring` is called when it is due, on a goroutine that all calls share, or on a thread
-    /// where no runtime runs: it is brief and does not block.
+    /// where no runtime runs: it is brief and does not block. It may be dropped there too.
     pub fn new(ring: impl Fn(&Call) + Send + Sync + 'static) -> Call {
         Call {
             inner: Arc::new(Inner {
@@ -296,8 +296,23 @@ pub(crate) fn ringer_id() -> u64 {
 
 static RINGER_ID: AtomicU64 = AtomicU64::new(0);
 
+thread_local! {
+    /// This is the thread that rings where no runtime runs.
+    static RINGS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the caller rings calls, so that all others wait for it.
+pub fn is_ringing() -> bool {
+    // SAFETY: the running goroutine is alive.
+    match unsafe { m::current_g().as_ref() } {
+        Some(g) => g.id.get() == ringer_id(),
+        None => RINGS.get(),
+    }
+}
+
 /// The ringer where no runtime runs, or none ran.
 fn ring_outside() {
+    RINGS.set(true);
     crate::deadlock::note_helper();
     loop {
         OUTSIDE.run_due(now());
