@@ -284,9 +284,10 @@ fn ring_all() {
     }
 }
 
-/// Whether a call is due, or set outside the heaps of the Ps.
+/// Whether a call is due, or set outside the heaps of the Ps, or being rung out there.
 pub(crate) fn is_any_set_or_due() -> bool {
-    OUTSIDE.earliest() != u64::MAX || !DUE.lock().first.is_null()
+    // In the order in which a call goes through them.
+    OUTSIDE.earliest() != u64::MAX || !DUE.lock().first.is_null() || RINGS_OUTSIDE.load(Ordering::SeqCst)
 }
 
 /// The id of the ringer, if it is a goroutine: observers leave it out.
@@ -310,15 +311,20 @@ pub fn is_ringing() -> bool {
     }
 }
 
+/// That thread is awake: it may be about to ready or to start somebody.
+static RINGS_OUTSIDE: AtomicBool = AtomicBool::new(false);
+
 /// The ringer where no runtime runs, or none ran.
 fn ring_outside() {
     RINGS.set(true);
     crate::deadlock::note_helper();
     loop {
+        RINGS_OUTSIDE.store(true, Ordering::SeqCst);
         OUTSIDE.run_due(now());
         while let Some(call) = { DUE.lock().pop() } {
             (call.inner.ring)(&call);
         }
+        RINGS_OUTSIDE.store(false, Ordering::SeqCst);
         OUTSIDE_CHANGED.wait_until(OUTSIDE.earliest());
     }
 }
