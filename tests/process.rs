@@ -322,6 +322,18 @@ cases! {
         assert_eq!(worker.join().unwrap(), Ok(1));
         ExitCode::SUCCESS
     };
+    // Nor while the thread rings that minds what was set before the runtime ran, however long it takes.
+    no_deadlock_while_rung: |name| { child(name, &[]).expect(0, &[]); }, || {
+        use gander_runtime::timer::{Call, deadline_after};
+        let (tx, rx) = gander::chan::bounded(1);
+        let call = Call::new(move |_| {
+            std::thread::sleep(Duration::from_millis(300));
+            tx.send(1).unwrap();
+        });
+        call.set(deadline_after(Duration::from_millis(50)));
+        assert_eq!(builder().run(|| rx.recv()), Ok(1));
+        ExitCode::SUCCESS
+    };
     // timers-20: a program that only sleeps, with its output closed.
     timers_20_only_sleeps: |name| {
         let ended = child(name, &[]);

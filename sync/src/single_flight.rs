@@ -86,19 +86,22 @@ impl<K: Eq + Hash, V: Clone> SingleFlight<K, V> {
     where
         K: Clone,
     {
-        match self.board(key.clone(), |_| {}) {
+        match self.board(key, |_| {}) {
             Boarding::Joined(flight) => flight.wait(),
-            Boarding::First(flight) => match self.fly(&key, &flight, f) {
-                Ok(answer) => answer,
-                Err(payload) => {
-                    // Those with a channel could not see it otherwise.
-                    if !is_exit(&*payload) && flight.had_channels() {
-                        let again = copy(&*payload);
-                        go(move || resume_unwind(again));
+            Boarding::First(landing) => {
+                let flight = Arc::clone(&landing.flight);
+                match landing.fly(f) {
+                    Ok(answer) => answer,
+                    Err(payload) => {
+                        // Those with a channel could not see it otherwise.
+                        if !is_exit(&*payload) && flight.had_channels() {
+                            let again = copy(&*payload);
+                            go(move || resume_unwind(again));
+                        }
+                        resume_unwind(payload)
                     }
-                    resume_unwind(payload)
                 }
-            },
+            }
         }
     }
 
@@ -115,11 +118,10 @@ impl<K: Eq + Hash, V: Clone> SingleFlight<K, V> {
         V: Send + 'static,
     {
         let (tx, rx) = bounded(1);
-        let boarding = self.board(key.clone(), |state| state.channels.push(tx));
-        if let Boarding::First(flight) = boarding {
-            let group = self.clone();
+        let boarding = self.board(key, |state| state.channels.push(tx));
+        if let Boarding::First(landing) = boarding {
             go(move || {
-                if let Err(payload) = group.fly(&key, &flight, f) {
+                if let Err(payload) = landing.fly(f) {
                     resume_unwind(payload);
                 }
             });
@@ -134,7 +136,10 @@ impl<K: Eq + Hash, V: Clone> SingleFlight<K, V> {
     }
 
     /// Joins the flight with this key, or makes one.
-    fn board(&self, key: K, register: impl FnOnce(&mut State<V>)) -> Boarding<V> {
+    fn board(&self, key: K, register: impl FnOnce(&mut State<V>)) -> Boarding<K, V>
+    where
+        K: Clone,
+    {
         let mut flights = lock(&self.flights);
         if let Some(flight) = flights.get(&key) {
             let flight = Arc::clone(flight);
@@ -147,54 +152,73 @@ impl<K: Eq + Hash, V: Clone> SingleFlight<K, V> {
         let mut state = State { outcome: None, sharers: 0, channels: Vec::new() };
         register(&mut state);
         let flight = Arc::new(Flight { state: Mutex::new(state), landed: Condvar::new() });
-        flights.insert(key, Arc::clone(&flight));
-        Boarding::First(flight)
-    }
-
-    /// Runs the function, and lets all know what became of it.
-    fn fly(&self, key: &K, flight: &Arc<Flight<V>>, f: impl FnOnce() -> V) -> Result<(V, bool), Payload> {
-        let mut landing = Landing { flight, outcome: Some(Outcome::Exited) };
-        let answer = catch_unwind(AssertUnwindSafe(f));
-        landing.outcome = Some(match &answer {
-            Ok(value) => Outcome::Returned(value.clone()),
-            Err(payload) if is_exit(&**payload) => Outcome::Exited,
-            Err(payload) => Outcome::Panicked(Arc::new(Mutex::new(copy(&**payload)))),
-        });
-        // From now on others fly anew.
-        let mut flights = lock(&self.flights);
-        let ours = flights.get(key).is_some_and(|now| Arc::ptr_eq(now, flight)).then(|| flights.remove(key));
-        drop(flights);
-        drop(ours);
-        drop(landing);
-        answer.map(|value| (value, lock(&flight.state).sharers > 0))
+        flights.insert(key.clone(), Arc::clone(&flight));
+        Boarding::First(Landing { group: self.clone(), key, flight, outcome: Outcome::Exited })
     }
 }
 
 /// What a caller has come to.
-enum Boarding<V> {
-    First(Arc<Flight<V>>),
+enum Boarding<K: Eq + Hash, V: Clone> {
+    First(Landing<K, V>),
     Joined(Arc<Flight<V>>),
 }
 
-/// Announces an outcome at its end, also where a key's or a value's own code panics.
-struct Landing<'a, V: Clone> {
+/// The end of a flight, when dropped: also where no goroutine can be made for it, or a value's own code panics.
+struct Landing<K: Eq + Hash, V: Clone> {
+    group: SingleFlight<K, V>,
+    key: K,
+    flight: Arc<Flight<V>>,
+    outcome: Outcome<V>,
+}
+
+impl<K: Eq + Hash, V: Clone> Landing<K, V> {
+    /// Runs the function, and lets all know what became of it.
+    fn fly(mut self, f: impl FnOnce() -> V) -> Result<(V, bool), Payload> {
+        let answer = catch_unwind(AssertUnwindSafe(f));
+        self.outcome = match &answer {
+            Ok(value) => Outcome::Returned(value.clone()),
+            Err(payload) if is_exit(&**payload) => Outcome::Exited,
+            Err(payload) => Outcome::Panicked(Arc::new(Mutex::new(copy(&**payload)))),
+        };
+        let flight = Arc::clone(&self.flight);
+        drop(self);
+        answer.map(|value| (value, lock(&flight.state).sharers > 0))
+    }
+}
+
+impl<K: Eq + Hash, V: Clone> Drop for Landing<K, V> {
+    fn drop(&mut self) {
+        let outcome = std::mem::replace(&mut self.outcome, Outcome::Exited);
+        let _announced_last = Announcement { flight: &self.flight, outcome: Some(outcome) };
+        // From now on others fly anew.
+        let mut flights = lock(&self.group.flights);
+        let is_ours = flights.get(&self.key).is_some_and(|now| Arc::ptr_eq(now, &self.flight));
+        let ours = is_ours.then(|| flights.remove(&self.key));
+        drop(flights);
+        drop(ours);
+    }
+}
+
+/// Announces an outcome at its end, also where a key's own code panics.
+struct Announcement<'a, V: Clone> {
     flight: &'a Flight<V>,
     outcome: Option<Outcome<V>>,
 }
 
-impl<V: Clone> Drop for Landing<'_, V> {
+impl<V: Clone> Drop for Announcement<'_, V> {
     fn drop(&mut self) {
         let mut state = lock(&self.flight.state);
         state.outcome = self.outcome.take();
         let shared = state.sharers > 0;
         let channels = state.channels.clone();
-        let outcome = state.outcome.clone();
         drop(state);
+        // Before a value is copied, which may panic.
         self.flight.landed.notify_all();
-        if let Some(Outcome::Returned(value)) = outcome {
-            for channel in channels {
+        for channel in channels {
+            let outcome = lock(&self.flight.state).outcome.clone();
+            if let Some(Outcome::Returned(value)) = outcome {
                 // It has room. Nobody may want it any more.
-                let _ = channel.send((value.clone(), shared));
+                let _ = channel.send((value, shared));
             }
         }
     }

@@ -198,3 +198,22 @@ fn xsync_12_nobody_can_catch_it_for_a_channel() {
         thread::sleep(std::time::Duration::from_secs(30));
     });
 }
+
+/// Where the copy of a value panics the key is free again.
+#[test]
+fn a_lost_flight_lands() {
+    struct Frail(bool);
+    impl Clone for Frail {
+        fn clone(&self) -> Frail {
+            assert!(!self.0, "a copy fails");
+            Frail(false)
+        }
+    }
+    in_goroutines(|| {
+        let flights = SingleFlight::new();
+        let first = catch_unwind(AssertUnwindSafe(|| flights.call("key", || Frail(true)).1));
+        assert!(first.is_err());
+        let second = spawn(move || flights.call("key", || Frail(false)).1);
+        assert!(!second.join().unwrap());
+    });
+}

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use gander_chan::{Receiver, never};
 use gander_runtime::go_surely;
 use gander_runtime::leak::Family;
-use gander_runtime::timer::{Call, deadline_after};
+use gander_runtime::timer::{Call, deadline_after, is_ringing};
 
 use crate::timer::Timer;
 
@@ -43,17 +43,34 @@ use crate::timer::Timer;
 /// ```
 #[track_caller]
 pub fn after_func(duration: Duration, f: impl Fn() + Send + Sync + 'static) -> Timer {
-    let (f, at, family) = (Arc::new(f), Location::caller(), Family::current());
+    let (at, family) = (Location::caller(), Family::current());
+    let f = Arc::new(Owned { f: Some(f), at });
     let call = Call::new(move |_| {
         let f = f.clone();
         let f = move || {
             family.join();
-            f();
+            f.f.as_ref().expect("there until dropped")();
         };
         go_surely(f, at);
     });
     call.set(deadline_after(duration));
     Timer::of_func(Func(call))
+}
+
+/// The program's function. What it owns is dropped by the program's code, which is not to hold up other timers: who
+/// rings may be the last to let go, if the goroutine was faster.
+struct Owned<F: Send + 'static> {
+    f: Option<F>,
+    at: &'static Location<'static>,
+}
+
+impl<F: Send + 'static> Drop for Owned<F> {
+    fn drop(&mut self) {
+        let f = self.f.take();
+        if is_ringing() {
+            go_surely(move || drop(f), self.at);
+        }
+    }
 }
 
 /// What a timer with a function is made of.
@@ -74,4 +91,34 @@ impl Func {
 pub(crate) fn no_channel() -> &'static Receiver<Instant> {
     static NEVER: LazyLock<Receiver<Instant>> = LazyLock::new(never);
     &NEVER
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Who rings is the last to let go of a function: others drop what that owns.
+    #[test]
+    fn dropped_elsewhere() {
+        struct Tell(gander_chan::Sender<bool>);
+        impl Drop for Tell {
+            fn drop(&mut self) {
+                self.0.send(is_ringing()).unwrap();
+            }
+        }
+        let try_it = || {
+            let (tx, rx) = gander_chan::bounded(1);
+            let owned = Owned { f: Some(Tell(tx)), at: Location::caller() };
+            let last = std::sync::Mutex::new(Some(owned));
+            let call = Call::new(move |_| {
+                assert!(is_ringing());
+                drop(last.lock().unwrap().take());
+            });
+            call.set(deadline_after(Duration::ZERO));
+            assert_eq!(rx.recv(), Ok(false));
+        };
+        // By a thread, then by a goroutine.
+        try_it();
+        gander_runtime::run(try_it);
+    }
 }

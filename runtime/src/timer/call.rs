@@ -60,7 +60,7 @@ unsafe impl Send for Inner {}
 
 impl Call {
     /// A call that is not set. `ring` is called when it is due, on a goroutine that all calls share, or on a thread
-    /// where no runtime runs: it is brief and does not block.
+    /// where no runtime runs: it is brief and does not block. It may be dropped there too.
     pub fn new(ring: impl Fn(&Call) + Send + Sync + 'static) -> Call {
         Call {
             inner: Arc::new(Inner {
@@ -284,9 +284,10 @@ fn ring_all() {
     }
 }
 
-/// Whether a call is due, or set outside the heaps of the Ps.
+/// Whether a call is due, or set outside the heaps of the Ps, or being rung out there.
 pub(crate) fn is_any_set_or_due() -> bool {
-    OUTSIDE.earliest() != u64::MAX || !DUE.lock().first.is_null()
+    // In the order in which a call goes through them.
+    OUTSIDE.earliest() != u64::MAX || !DUE.lock().first.is_null() || RINGS_OUTSIDE.load(Ordering::SeqCst)
 }
 
 /// The id of the ringer, if it is a goroutine: observers leave it out.
@@ -296,14 +297,34 @@ pub(crate) fn ringer_id() -> u64 {
 
 static RINGER_ID: AtomicU64 = AtomicU64::new(0);
 
+thread_local! {
+    /// This is the thread that rings where no runtime runs.
+    static RINGS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the caller rings calls, so that all others wait for it.
+pub fn is_ringing() -> bool {
+    // SAFETY: the running goroutine is alive.
+    match unsafe { m::current_g().as_ref() } {
+        Some(g) => g.id.get() == ringer_id(),
+        None => RINGS.get(),
+    }
+}
+
+/// That thread is awake: it may be about to ready or to start somebody.
+static RINGS_OUTSIDE: AtomicBool = AtomicBool::new(false);
+
 /// The ringer where no runtime runs, or none ran.
 fn ring_outside() {
+    RINGS.set(true);
     crate::deadlock::note_helper();
     loop {
+        RINGS_OUTSIDE.store(true, Ordering::SeqCst);
         OUTSIDE.run_due(now());
         while let Some(call) = { DUE.lock().pop() } {
             (call.inner.ring)(&call);
         }
+        RINGS_OUTSIDE.store(false, Ordering::SeqCst);
         OUTSIDE_CHANGED.wait_until(OUTSIDE.earliest());
     }
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::lock::Lock;
 use heap::Heap;
 
-pub use call::Call;
+pub use call::{Call, is_ringing};
 
 /// Nanoseconds on the monotonic clock.
 #[inline]
