@@ -61,7 +61,7 @@ impl Lock for NoLock {
 pub trait Peer: 'static {
     type Tx: Tx;
     type Rx: Rx;
-    type Join: Send + 'static;
+    type Join: 'static;
     type Mutex: Lock;
     type RwLock: Lock;
 
