@@ -55,6 +55,7 @@ fn check(program: &Program, pauses: u64, procs: &[usize], honesty: Honesty) -> R
     Ok(())
 }
 
+/// Semantics 3 to 10, 16 to 19, 31.
 #[test]
 fn random_channel_programs() {
     proptest!(config(), |(program in programs(), pauses: u64)| check(&program, pauses, &[1, 2, 4], Honesty::Honest)?);
@@ -107,7 +108,7 @@ fn value(g: usize, k: usize) -> u16 {
     program::value(g, k, 0)
 }
 
-/// The rules themselves, on programs whose outcomes can be told by hand.
+/// The rules themselves, on programs whose outcomes can be told by hand. Semantics 8.
 #[test]
 fn a_rendezvous_and_who_waits_for_ever() {
     let rendezvous = program(&[Some(0)], &[&[SEND], &[RECV]]);
@@ -121,6 +122,7 @@ fn a_rendezvous_and_who_waits_for_ever() {
     expect(&crowd, &[&[&[SENT], &[], &[Seen::Got(0, value(0, 0))]], &[&[], &[SENT], &[Seen::Got(0, value(1, 0))]]]);
 }
 
+/// Semantics 4, 5, 7.
 #[test]
 fn values_stay_in_order_and_close_gives_them_back() {
     let order = program(&[Some(1)], &[&[SEND, SEND], &[RECV, RECV]]);
@@ -150,6 +152,7 @@ fn tries_see_one_order() {
     expect(&tries, &[&[&[refused], &[refused]]]);
 }
 
+/// Semantics 9.
 #[test]
 fn selects_take_any_ready_arm() {
     let both = Op::Select(vec![Arm::Recv(0), Arm::Recv(1), Arm::Send(2)]);
