@@ -7,6 +7,7 @@ const SHARED: bool = false;
 
 mod common;
 
+use std::io::{Read, Write};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -137,6 +138,7 @@ extern "C" fn own_handler(_: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc:
 
 cases! {
     // panics-3: main returns while goroutines yield, sleep, park and block; what they would print does not appear.
+    // Semantics 39.
     panics_3_main_returns: |name| {
         let ended = child(name, &[]);
         ended.expect(0, &[]);
@@ -168,6 +170,7 @@ cases! {
         child(name, &[]).expect(2, &["boom in main", "panic in the main goroutine"]);
     }, under_main!(|| if true { panic!("boom in main") });
     // panics-7, panics-9: an uncaught panic of `go!` ends the process with code 2, names goroutine and spawn site.
+    // Semantics 37.
     panics_9_go: |name| {
         let ended = child(name, &[]);
         ended.expect(2, &["boom in go", "goroutine ", "tests/process.rs:", "created by goroutine "]);
@@ -177,7 +180,7 @@ cases! {
         gander::sleep(Duration::from_secs(10));
         println!("still here");
     });
-    // The report of a named goroutine has the name; its destructors ran before the process ends (axiom 37).
+    // The report of a named goroutine has the name; its destructors ran before the process ends (semantics 37).
     panics_7_named: |name| {
         let ended = child(name, &[]);
         ended.expect(2, &["\"the worker\"", "panic: 17"]);
@@ -206,6 +209,7 @@ cases! {
         gander::sleep(Duration::from_secs(10));
     });
     // panics-2: main exits, the others go on, then the process says that none is left.
+    // Semantics 38.
     panics_2_main_exits: |name| {
         let ended = child(name, &[]);
         ended.expect(2, &["no goroutines (main called gander::exit) - deadlock!"]);
@@ -230,6 +234,7 @@ cases! {
         let _ = rx.recv();
     });
     // semantics 43: whatever they wait for; a ticker that nobody waits for does not keep the process.
+    // Semantics 40.
     deadlock_of_many: |name| {
         child(name, &[]).expect(2, &[
             "all goroutines are asleep - deadlock!", "[join]", "\"stuck\" [park]", "[chan send]", "[scope end]",
@@ -242,6 +247,23 @@ cases! {
         gander::go(move || { let _ = tx.send(1); });
         let _ = Builder::new().name("stuck".into()).spawn(|| park_for_ever()).unwrap().join();
     });
+    // leaks-1: where a bug (cockroach#7504, two locks in two orders) takes main with it, all of it is reported.
+    leaks_1_nothing_moves: |name| {
+        child(name, &[]).expect(2, &["all goroutines are asleep", "\"main\" [mutex lock", "\"release\" [mutex lock"]);
+    }, under_main!(|| {
+        use gander::sync::{Arc, Mutex};
+        let (lease, cache) = (Arc::new(Mutex::new(())), Arc::new(Mutex::new(())));
+        let (here, there) = gander::chan::bounded::<()>(0);
+        let (lease_too, cache_too) = (lease.clone(), cache.clone());
+        start_named("release", move || {
+            let _lease = lease_too.lock().unwrap();
+            here.send(()).unwrap();
+            let _cache = cache_too.lock().unwrap();
+        });
+        let _cache = cache.lock().unwrap();
+        there.recv().unwrap();
+        let _lease = lease.lock().unwrap();
+    });
     // The same under `run`, from the process's only thread; and where main has exited.
     deadlock_under_run: |name| { child(name, &[]).expect(2, &["all goroutines are asleep", "[park]"]); }, || {
         builder().run(|| park_for_ever());
@@ -253,6 +275,7 @@ cases! {
         gander::exit();
     });
     // The context's timer is over, and nobody else is there.
+    // Semantics 43.
     deadlock_after_timers: |name| { child(name, &[]).expect(2, &["all goroutines are asleep"]); }, under_main!(|| {
         let (ctx, _cancel) = gander::context::Context::background().with_timeout(Duration::from_millis(30));
         let _ = ctx.done().recv();
@@ -314,6 +337,7 @@ cases! {
         println!("signalled");
     });
     // Nor when a thread that called `run` has its result, and the others sleep.
+    // Semantics 45.
     no_deadlock_after_run: |name| { child(name, &[]).expect(0, &[]); }, || {
         let (tx, rx) = gander::chan::bounded(0);
         let worker = builder().run(move || gander::spawn(move || rx.recv()));
@@ -334,6 +358,51 @@ cases! {
         assert_eq!(builder().run(|| rx.recv()), Ok(1));
         ExitCode::SUCCESS
     };
+    // sync-4: signals hit all threads all the time, workers that sleep included: no wake-up is lost, no sleep is short.
+    sync_4_signals_while_workers_sleep: |name| { child(name, &[]).expect(0, &[]); }, under_main!(|| {
+        static HITS: AtomicUsize = AtomicUsize::new(0);
+        static IS_OVER: AtomicBool = AtomicBool::new(false);
+        extern "C" fn count(_: i32) { HITS.fetch_add(1, Ordering::Relaxed); }
+        // SAFETY: a zeroed action is valid; the handler does nothing but count. Calls are not restarted.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = count as extern "C" fn(i32) as usize;
+            action.sa_flags = libc::SA_ONSTACK;
+            assert_eq!(libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut()), 0);
+        }
+        let hammer = std::thread::spawn(|| {
+            let me = common::tid();
+            while !IS_OVER.load(Ordering::Relaxed) {
+                for entry in std::fs::read_dir("/proc/self/task").unwrap().flatten() {
+                    let thread: i64 = entry.file_name().to_str().unwrap().parse().unwrap();
+                    if thread != me {
+                        // SAFETY: sends a signal that has a handler; the thread may be gone by now.
+                        unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, libc::SIGUSR1) };
+                    }
+                }
+            }
+        });
+        const NAP: Duration = Duration::from_micros(200);
+        let (ping, pong) = (gander::chan::bounded(0), gander::chan::bounded(0));
+        let (theirs, ours) = (ping.1, pong.0);
+        // An ordinary thread that sleeps in a receive, a goroutine that does, and one that naps.
+        let echo = std::thread::spawn(move || for i in theirs { ours.send(i).unwrap() });
+        let napper = gander::spawn(|| for _ in 0..common::scaled(500) {
+            let start = std::time::Instant::now();
+            gander::sleep(NAP);
+            assert!(start.elapsed() >= NAP);
+        });
+        for i in 0..common::scaled(2000) {
+            ping.0.send(i).unwrap();
+            assert_eq!(pong.1.recv(), Ok(i));
+        }
+        napper.join().unwrap();
+        drop(ping.0);
+        gander::blocking(|| echo.join()).unwrap();
+        common::until(|| HITS.load(Ordering::Relaxed) > common::scaled(1000));
+        IS_OVER.store(true, Ordering::Relaxed);
+        gander::blocking(|| hammer.join()).unwrap();
+    });
     // timers-20: a program that only sleeps, with its output closed.
     timers_20_only_sleeps: |name| {
         let ended = child(name, &[]);
@@ -345,6 +414,7 @@ cases! {
         gander::sleep(Duration::from_millis(300));
     });
     // panics-5: two panics caught, the third not: messages in order, the exit is the third's.
+    // Semantics 37.
     panics_5_order: |name| {
         let ended = child(name, &[]);
         ended.expect(2, &["first", "second", "third"]);
@@ -365,7 +435,38 @@ cases! {
         });
         gander::sleep(Duration::from_secs(10));
     });
+    // panics-8: the message parks while it is put together, and the hook parks and writes to a pipe that is full.
+    panics_8_slow_report: |name| {
+        child(name, &[]).expect(2, &["told: put together after a while", "the pipe took all of it"]);
+    }, under_main!(|| {
+        const LENGTH: usize = 1 << 18;
+        struct Slow(gander::chan::Receiver<()>);
+        impl std::fmt::Display for Slow {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.recv().map_err(|_| std::fmt::Error)?;
+                f.write_str("put together after a while")
+            }
+        }
+        let (mut full, pipe) = std::io::pipe().unwrap();
+        let (go_on, may_go_on) = gander::chan::bounded::<()>(0);
+        let message = Slow(may_go_on.clone());
+        std::panic::set_hook(Box::new(move |info| {
+            may_go_on.recv().unwrap();
+            pipe.try_clone().unwrap().write_all(&[b'x'; LENGTH]).unwrap();
+            eprintln!("told: {}\nthe pipe took all of it", info.payload().downcast_ref::<String>().unwrap());
+        }));
+        gander::go(move || panic!("{message}"));
+        for _ in 0..16 {
+            gander::sleep(Duration::from_millis(2));
+            // It is heard by the message as often as it is put together, then by the hook.
+            let _ = go_on.try_send(());
+        }
+        gander::go(move || while go_on.send(()).is_ok() {});
+        gander::blocking(|| full.read_exact(&mut vec![0; LENGTH])).unwrap();
+        gander::sleep(Duration::from_secs(10));
+    });
     // panics-12: a panic in a destructor while unwinding aborts.
+    // Semantics 41.
     panics_12_drop: |name| {
         let ended = child(name, &[]);
         assert_eq!(ended.signal, Some(libc::SIGABRT), "{ended:?}");
@@ -385,6 +486,7 @@ cases! {
         let _ = gander::spawn(|| outer()).join();
     });
     // stack-7a: the overflow of a goroutine is reported with everything one needs, code 2; four others run meanwhile.
+    // Semantics 40.
     stack_7_overflow: |name| {
         let ended = child(name, &[]);
         ended.expect(2, &["stack overflow", "goroutine ", "\"deep\"", "tests/process.rs:", "1024 KiB", "stack_size",
@@ -584,6 +686,7 @@ cases! {
         })
     };
     // panics-4: no more threads: it says so once and goes on with those that run.
+    // Semantics 40.
     panics_4_threads: |name| {
         let ended = child(name, &[]);
         // root is not bound by RLIMIT_NPROC: then there is nothing to see.

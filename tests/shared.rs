@@ -22,6 +22,8 @@ mod preempt;
 mod procs;
 #[path = "bodies/scope.rs"]
 mod scope;
+#[path = "bodies/sockets.rs"]
+mod sockets;
 #[path = "bodies/spawn.rs"]
 mod spawn;
 #[path = "bodies/stacks.rs"]

@@ -80,6 +80,7 @@ fn chan_2_fifo() {
     });
 }
 
+/// Semantics 11.
 #[test]
 fn chan_3_len_and_capacity() {
     in_goroutines(|| {
@@ -187,6 +188,7 @@ impl From<u16> for Big {
 }
 
 /// With one processor, a goroutine that others yield to has come to where it waits.
+/// Semantics 7.
 #[test]
 fn chan_7_who_waits_is_served_in_order() {
     if std::env::var_os("GANDER_TEST_SMALL").is_some() {
@@ -273,6 +275,7 @@ fn chan_12_values_without_size() {
     });
 }
 
+/// Semantics 1.
 #[test]
 fn chan_12_too_large() {
     watched(|| {
@@ -286,6 +289,7 @@ fn chan_12_too_large() {
     });
 }
 
+/// Semantics 11.
 #[test]
 fn chan_14_iteration() {
     in_goroutines(|| {
@@ -336,6 +340,7 @@ fn chan_17_same_channel() {
     });
 }
 
+/// Semantics 5.
 #[test]
 fn close_1_drains_in_order() {
     in_goroutines(|| {
@@ -364,6 +369,7 @@ fn close_1_drains_in_order() {
     });
 }
 
+/// Semantics 3, 14.
 #[test]
 fn close_2_send_on_closed() {
     in_goroutines(|| {
@@ -383,6 +389,7 @@ fn close_2_send_on_closed() {
     });
 }
 
+/// Semantics 14.
 #[test]
 fn close_3_last_handle_wakes() {
     in_goroutines(|| {
@@ -437,6 +444,7 @@ fn close_3_last_handle_wakes() {
     });
 }
 
+/// Semantics 3, 5.
 #[test]
 fn close_3_explicit_close_gives_values_back() {
     in_goroutines(|| {
@@ -457,6 +465,7 @@ fn close_3_explicit_close_gives_values_back() {
     });
 }
 
+/// Semantics 4.
 #[test]
 fn close_5_errors_in_words() {
     watched(|| {

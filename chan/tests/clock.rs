@@ -50,6 +50,7 @@ fn after_counts_its_value_when_it_is_due() {
     });
 }
 
+/// Semantics 26.
 #[test]
 fn at_delivers_exactly_its_moment() {
     everywhere(|| {
@@ -94,6 +95,7 @@ fn timers_22_ticks_that_are_late_are_left_out_and_the_grid_stays() {
     });
 }
 
+/// Semantics 24.
 #[test]
 fn timers_15_a_tick_without_a_period_always_has_a_value() {
     let ticks = tick(Duration::ZERO);
@@ -105,6 +107,7 @@ fn timers_15_a_tick_without_a_period_always_has_a_value() {
     }
 }
 
+/// Semantics 26.
 #[test]
 fn timers_9_the_end_of_time_is_never() {
     for r in [after(Duration::MAX), tick(Duration::MAX), after(Duration::from_nanos(u64::MAX))] {
@@ -115,6 +118,7 @@ fn timers_9_the_end_of_time_is_never() {
     assert_eq!(clock.receiver().recv_timeout(MS), Err(RecvTimeoutError::Timeout));
 }
 
+/// Semantics 2.
 #[test]
 fn never_has_nothing() {
     everywhere(|| {
@@ -208,6 +212,7 @@ fn timers_18_a_stopped_clock_serves_nobody_until_it_is_reset() {
     });
 }
 
+/// Semantics 25.
 #[test]
 fn timers_25_a_ticker_holds_one_tick_and_keeps_its_phase() {
     everywhere(|| {

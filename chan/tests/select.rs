@@ -46,6 +46,7 @@ fn settle() {
     gander_runtime::sleep(MS / 2);
 }
 
+/// Semantics 17.
 #[test]
 fn select_1_there_is_always_something() {
     in_goroutines(|| {
@@ -176,6 +177,7 @@ fn select_5_arms_that_are_switched_off() {
 }
 
 /// The parts of select-6 that have a meaning here: what is never ready, and what always is.
+/// Semantics 2.
 #[test]
 fn select_6_what_waits_and_what_does_not() {
     everywhere(|| {
@@ -205,6 +207,7 @@ fn select_6_what_waits_and_what_does_not() {
     });
 }
 
+/// Semantics 15.
 #[test]
 fn select_7_only_the_winners_parts_are_evaluated() {
     everywhere(|| {
@@ -329,6 +332,7 @@ fn select_10_waiters_in_many_places_all_end() {
     });
 }
 
+/// Semantics 20.
 #[test]
 fn select_11_any_number_of_cases() {
     everywhere(|| {
@@ -358,6 +362,7 @@ fn select_11_any_number_of_cases() {
     });
 }
 
+/// Semantics 17.
 #[test]
 fn select_11_nothing_at_all() {
     let mut select = Select::new();
@@ -370,6 +375,7 @@ fn select_11_nothing_at_all() {
     assert_eq!(panics(|| assert_eq!(Select::new().select().index(), 0)), message);
 }
 
+/// Semantics 17.
 #[test]
 fn select_12_there_is_room_for_everybody() {
     in_goroutines(|| {
@@ -489,6 +495,7 @@ fn select_14_an_operation_that_is_not_completed() {
     });
 }
 
+/// Semantics 15.
 #[test]
 fn select_14_a_value_that_panics_while_it_is_made() {
     everywhere(|| {
@@ -547,6 +554,7 @@ fn select_14_the_wrong_handle() {
     assert_eq!(panics(|| select.select().send(&s, 1).unwrap()), "passed a sender that wasn't selected");
 }
 
+/// Semantics 16.
 #[test]
 fn select_15_duplicates_count() {
     everywhere(|| {
@@ -573,6 +581,7 @@ fn select_15_duplicates_count() {
 }
 
 /// Also when it is others who choose, among the lines that the select stands in.
+/// Semantics 16.
 #[test]
 fn select_15_duplicates_that_wait_are_even() {
     in_goroutines(|| {
@@ -627,6 +636,7 @@ fn select_15_a_timeout_takes_nothing_with_it() {
     });
 }
 
+/// Semantics 16, 21.
 #[test]
 fn select_16_even_or_the_first() {
     everywhere(|| {
@@ -651,6 +661,7 @@ fn select_16_even_or_the_first() {
     });
 }
 
+/// Semantics 3, 18.
 #[test]
 fn select_17_closed_meanwhile() {
     everywhere(|| {
@@ -744,6 +755,7 @@ fn select_18_a_chain() {
 }
 
 /// Many selects over the same channels in different orders, sending and receiving both: nobody waits for ever.
+/// Semantics 19.
 #[test]
 fn selects_that_face_each_other() {
     in_goroutines(|| {
@@ -1032,6 +1044,7 @@ fn threads_and_goroutines_in_one_select() {
 
 /// Plain data, ordered by nothing but selects: with one case, two, four, a default in a loop, and lists that send and
 /// receive on the same channels.
+/// Semantics 12.
 #[test]
 fn select_19_what_a_select_orders() {
     struct Plain(std::cell::UnsafeCell<usize>);
@@ -1113,6 +1126,7 @@ fn select_19_what_a_select_orders() {
     });
 }
 
+/// Semantics 18.
 #[test]
 fn close_6_closed_channels_among_others() {
     everywhere(|| {

@@ -35,6 +35,7 @@ fn chan_13_each_is_sent_then_received() {
     });
 }
 
+/// Semantics 11.
 #[test]
 fn chan_16_linearizable() {
     in_goroutines(|| {
@@ -67,6 +68,7 @@ fn chan_16_linearizable() {
 }
 
 /// Two that each put a value and then look for the other's: not both may find nothing.
+/// Semantics 10.
 #[test]
 fn tries_take_part_in_one_order() {
     in_goroutines(|| {
@@ -87,6 +89,7 @@ fn tries_take_part_in_one_order() {
 }
 
 /// select-2, with tries for selects.
+/// Semantics 10.
 #[test]
 fn select_2_try_against_close() {
     in_goroutines(|| {
@@ -176,6 +179,7 @@ fn close_4_sent_is_received_and_failed_is_not() {
     });
 }
 
+/// Semantics 6.
 #[test]
 fn close_wakes_everybody_once() {
     in_goroutines(|| {
@@ -242,6 +246,7 @@ fn ordered(before: impl Fn(&Plain, usize) + Sync, after: impl Fn(&Plain) -> usiz
     });
 }
 
+/// Semantics 12.
 #[test]
 fn chan_20_happens_before() {
     in_goroutines(|| {

@@ -43,6 +43,7 @@ fn assert_open(ctx: &Context) {
 }
 
 /// context-1: the roots.
+/// Semantics 36.
 #[test]
 fn context_1_roots() {
     in_goroutines(|| {
@@ -84,6 +85,7 @@ fn context_2_deadlines() {
 }
 
 /// context-3: cancelled before the time is up, and its children with it.
+/// Semantics 34.
 #[test]
 fn context_3_cancelled_timeout() {
     in_goroutines(|| {

@@ -18,6 +18,7 @@ const MS: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// xsync-1: the first error, and a context that is done in every case.
+/// Semantics 33.
 #[test]
 fn xsync_1_with_context() {
     in_goroutines(|| {

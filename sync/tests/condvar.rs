@@ -13,6 +13,7 @@ use gander_runtime::{go, scope, sleep, spawn, yield_now};
 use gander_sync::{Arc, Barrier, Condvar, Mutex, Notify};
 
 /// sync-15: a notification wakes one; with nobody waiting it is forgotten.
+/// Semantics 30.
 #[test]
 fn sync_15_signal() {
     in_goroutines(|| {
@@ -45,6 +46,7 @@ fn sync_15_signal() {
 }
 
 /// sync-16: two hundred announce themselves, wait, and report, again and again; nobody too early, nobody twice.
+/// Semantics 30.
 #[test]
 fn sync_16_broadcast() {
     in_goroutines(|| {
@@ -80,6 +82,7 @@ fn sync_16_broadcast() {
 }
 
 /// sync-17: a broadcast wakes who surely waits, whoever comes meanwhile.
+/// Semantics 30.
 #[test]
 fn sync_17_nobody_steals() {
     in_goroutines(|| {

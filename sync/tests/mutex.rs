@@ -48,6 +48,7 @@ fn sync_1_counts() {
 }
 
 /// sync-3: who has waited for more than a millisecond gets the lock, although its holder takes it again and again.
+/// Semantics 28.
 #[test]
 fn sync_3_nobody_starves() {
     watched(|| {
@@ -75,6 +76,7 @@ fn sync_3_nobody_starves() {
 
 /// sync-3: in the starving mode an unlock is a hand-over: who unlocks and locks again at once comes after the one that
 /// waited.
+/// Semantics 28.
 #[test]
 fn sync_3_hand_over() {
     in_goroutines(|| {

@@ -44,6 +44,7 @@ fn sync_12_once() {
 }
 
 /// A panic poisons; all who waited hear of it; a forced call mends it.
+/// Semantics 32.
 #[test]
 fn poison() {
     in_goroutines(|| {
@@ -181,6 +182,7 @@ fn lazy_locks() {
 }
 
 /// sync-13, sync-14: a function that runs once, whose captures are dropped when it has.
+/// Semantics 32.
 #[test]
 fn sync_13_14_once_functions() {
     in_goroutines(|| {

@@ -15,6 +15,7 @@ use gander_sync::{Arc, Map, Pool};
 use proptest::prelude::*;
 
 /// sync-19: what was put in comes out; an empty pool has nothing; what it does not keep it drops.
+/// Semantics 33.
 #[test]
 fn sync_19_pool() {
     in_goroutines(|| {

@@ -38,6 +38,7 @@ fn sync_5_parallel_readers() {
 }
 
 /// sync-6: a writer that waits keeps new readers out; they come after it.
+/// Semantics 29.
 #[test]
 fn sync_6_a_writer_waits() {
     in_goroutines(|| {

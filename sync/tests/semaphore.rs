@@ -143,6 +143,7 @@ fn xsync_7_too_big() {
 }
 
 /// xsync-8: a large request keeps a small one waiting; when it gives up the small one goes on at once.
+/// Semantics 33.
 #[test]
 fn xsync_8_giving_up() {
     in_goroutines(|| {

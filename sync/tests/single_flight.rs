@@ -96,6 +96,7 @@ fn shared_is_said() {
 }
 
 /// xsync-10: a panic comes to all who share the run, and the key can be used again.
+/// Semantics 33.
 #[test]
 fn xsync_10_panic() {
     in_goroutines(|| {

@@ -26,6 +26,7 @@ impl Drop for Pause {
 
 /// panics-11: `panicking` is true in the goroutine that unwinds, wherever it pauses, and false in all others; the
 /// count comes back to zero.
+/// Semantics 41.
 #[test]
 fn panics_11_panicking() {
     run_on(4, || {

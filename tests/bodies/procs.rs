@@ -1,7 +1,7 @@
 //! The number of processors, and heavy load on different numbers of them.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::common::{Random, beside, run_on, scaled, until};
@@ -250,5 +250,26 @@ fn spawn_from_four() {
                 assert_eq!(sum, each);
             });
         }
+    });
+}
+
+/// semantics 13: on one processor who was spawned last runs first, the others in their order. That is a habit and no
+/// promise: a slice may end in between, so one of many tries has to show it.
+#[test]
+fn the_last_spawned_runs_first() {
+    run_on(1, || {
+        let order = || {
+            let order = Mutex::new(Vec::new());
+            gander::scope(|s| {
+                gander::no_preempt(|| {
+                    for i in 0..6 {
+                        let order = &order;
+                        s.spawn(move || order.lock().unwrap().push(i));
+                    }
+                });
+            });
+            order.into_inner().unwrap()
+        };
+        assert!((0..100).any(|_| order() == [5, 0, 1, 2, 3, 4]), "{:?}", order());
     });
 }

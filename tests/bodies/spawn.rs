@@ -270,6 +270,7 @@ fn nested_and_parallel_run() {
 }
 
 /// exit(): destructors run, the joiner learns it, `run` in a goroutine passes it on.
+/// Semantics 38.
 #[test]
 fn exit_unwinds() {
     struct Count(Arc<AtomicUsize>);

@@ -1,4 +1,4 @@
-//! Each side of a channel can do what is its own, and only that:
+//! chan-9. Each side of a channel can do what is its own, and only that:
 //! nothing is sent by a receiver,
 //! and nothing received by a sender.
 

@@ -21,8 +21,8 @@ fn without_a_runtime() {
     assert!(Timer::new(Duration::from_millis(1)).c().recv().is_ok());
     assert!(Ticker::new(Duration::from_millis(1)).c().recv().is_ok());
 
-    // Set before the runtime, due in it; and set anew in it.
-    timer.reset(Duration::from_millis(30));
+    // Set before the runtime, due in it, however long that takes to start; and set anew in it.
+    timer.reset(Duration::from_millis(500));
     gander_runtime::run(move || {
         assert_eq!(rx.recv(), Ok(true));
         after_func(Duration::from_millis(1), move || tx.send(gander_runtime::is_goroutine()).unwrap());

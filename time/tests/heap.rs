@@ -46,6 +46,7 @@ fn left(most: isize, f: impl FnOnce()) -> isize {
     }
 }
 
+/// Semantics 27.
 #[test]
 fn what_is_dropped_is_gone() {
     const SLACK: isize = 100_000;
@@ -69,6 +70,7 @@ fn what_is_dropped_is_gone() {
 }
 
 /// Very many at once: each costs what it is, and all go off.
+/// Semantics 27.
 #[test]
 fn many_pending() {
     let count = if std::env::var_os("GANDER_TEST_SMALL").is_some() {
