@@ -169,6 +169,25 @@ fn selects_take_any_ready_arm() {
     expect(&program(&[Some(0)], &[&[Op::TrySelect(itself)]]), &[&[&[Seen::NotReady]]]);
 }
 
+/// Semantics 7: nobody who waits is overtaken, neither by others that wait nor by who comes when there is something.
+#[test]
+fn who_waits_longest_is_served_first() {
+    let (settled, started) = (Seen::Settled, Seen::Started(true));
+    let receivers =
+        program(&[Some(0)], &[&[Op::Settle, Op::Spawn(2), Op::Settle, SEND, TRY_RECV], &[RECV], &[RECV]]);
+    let first = [settled, started, settled, SENT, Seen::NotReady];
+    expect(&receivers, &[&[&first, &[Seen::Got(0, value(0, 3))], &[]]]);
+
+    let senders = program(&[Some(0)], &[&[Op::Settle, Op::Spawn(2), Op::Settle, RECV, TRY_RECV], &[SEND], &[SEND]]);
+    let both = [settled, started, settled, Seen::Got(0, value(1, 0)), Seen::Got(0, value(2, 0))];
+    expect(&senders, &[&[&both, &[SENT], &[SENT]]]);
+
+    // The place that becomes free is for who waits.
+    let full = program(&[Some(1)], &[&[Op::Settle, TRY_RECV, TRY_SEND, TRY_RECV], &[SEND, SEND]]);
+    let (one, two) = (Seen::Got(0, value(1, 0)), Seen::Got(0, value(1, 1)));
+    expect(&full, &[&[&[settled, one, Seen::NotReady, two], &[SENT, SENT]]]);
+}
+
 #[test]
 fn groups_and_children() {
     let group = program(&[Some(1)], &[&[Op::Wait, RECV], &[SEND, Op::Done]]);

@@ -24,6 +24,8 @@ pub(crate) enum Op {
     Spawn(usize),
     Done,
     Wait,
+    /// Of the first goroutine only: goes on when no other can. So the order in which others come to wait is known.
+    Settle,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +48,7 @@ pub(crate) enum Seen {
     Started(bool),
     Counted,
     Waited,
+    Settled,
 }
 
 /// The value that this arm of this operation of this goroutine sends: each has its own.
@@ -67,7 +70,7 @@ impl Op {
         match self {
             Op::Plain(arm) | Op::Try(arm) => std::slice::from_ref(arm),
             Op::Select(arms) | Op::TrySelect(arms) => arms,
-            Op::Close(_) | Op::Spawn(_) | Op::Done | Op::Wait => &[],
+            Op::Close(_) | Op::Spawn(_) | Op::Done | Op::Wait | Op::Settle => &[],
         }
     }
 }
@@ -83,19 +86,22 @@ impl Program {
         self.goroutines.iter().flatten().filter(|op| matches!(op, Op::Done)).count()
     }
 
-    /// Numbers of channels and goroutines that there are.
+    /// Numbers of channels and goroutines that there are, and one goroutine that settles.
     fn within(mut self) -> Program {
         let (channels, goroutines) = (self.capacities.len(), self.goroutines.len());
         let fit = |arm: &mut Arm| match arm {
             Arm::Send(channel) | Arm::Recv(channel) => *channel %= channels,
         };
+        for ops in &mut self.goroutines[1..] {
+            ops.retain(|op| !matches!(op, Op::Settle));
+        }
         for op in self.goroutines.iter_mut().flatten() {
             match op {
                 Op::Plain(arm) | Op::Try(arm) => fit(arm),
                 Op::Select(arms) | Op::TrySelect(arms) => arms.iter_mut().for_each(fit),
                 Op::Close(channel) => *channel %= channels,
                 Op::Spawn(child) => *child %= goroutines,
-                Op::Done | Op::Wait => {}
+                Op::Done | Op::Wait | Op::Settle => {}
             }
         }
         self
@@ -117,6 +123,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (1..4usize).prop_map(Op::Spawn),
         1 => Just(Op::Done),
         1 => Just(Op::Wait),
+        3 => Just(Op::Settle),
     ]
 }
 

@@ -63,7 +63,9 @@ impl State {
 
     /// The operation that a goroutine can begin.
     fn next<'p>(&self, program: &'p Program, g: usize) -> Option<&'p Op> {
-        self.at(program, g).filter(|_| !self.waiting.contains(&g))
+        let others_rest = || (0..program.goroutines.len()).all(|h| h == g || self.next(program, h).is_none());
+        let can = |op: &&Op| !self.waiting.contains(&g) && (!matches!(op, Op::Settle) || others_rest());
+        self.at(program, g).filter(can)
     }
 
     /// Ends the operation that a goroutine is at.
@@ -100,6 +102,7 @@ impl Step<'_> {
             Op::Done => vec![self.done()],
             Op::Wait if state.missing == 0 => vec![state.ended(self.g, Seen::Waited)],
             Op::Wait => vec![self.wait()],
+            Op::Settle => vec![state.ended(self.g, Seen::Settled)],
             _ => {
                 let ways: Vec<State> = (0..op.arms().len()).flat_map(|i| self.arm(i, op.arms()[i])).collect();
                 match op {

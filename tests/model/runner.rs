@@ -80,7 +80,7 @@ pub(crate) fn execute(program: &Program, pauses: u64, honesty: Honesty) -> Resul
     for g in (0..program.goroutines.len()).filter(|g| program.is_there_from_the_beginning(*g)) {
         board.start(g);
     }
-    board.come_to_rest()?;
+    board.come_to_rest(None)?;
     let outcome = board.goroutines.iter().map(Place::outcome).collect();
     board.release(&outcome);
     let alive = board.alive.clone();
@@ -166,6 +166,10 @@ impl Board {
                 self.group.wait();
                 Seen::Waited
             }
+            Op::Settle => {
+                self.come_to_rest(Some(g)).unwrap();
+                Seen::Settled
+            }
         }
     }
 
@@ -197,14 +201,14 @@ impl Board {
         Value { number: value(g, k, arm), _alive: self.alive.clone() }
     }
 
-    /// Yields until nothing moves any more: several times in a row all were found parked or ended, and nothing was
+    /// Yields until nothing (but one goroutine) moves any more: several times in a row all were found parked or ended, and nothing was
     /// begun or ended meanwhile. Who was woken between two looks is found awake by the second, or has moved.
-    fn come_to_rest(&self) -> Result<(), String> {
+    fn come_to_rest(&self, but: Option<usize>) -> Result<(), String> {
         let start = Instant::now();
         let mut quiet = 0;
         while quiet < LOOKS {
             let before = self.moves.load(Ordering::SeqCst);
-            let is_quiet = self.all_rest() && self.moves.load(Ordering::SeqCst) == before;
+            let is_quiet = self.all_rest(but) && self.moves.load(Ordering::SeqCst) == before;
             quiet = if is_quiet { quiet + 1 } else { 0 };
             if start.elapsed() > REST {
                 return Err(format!("it does not come to rest: {:#?}", gander::inspect::dump()));
@@ -214,8 +218,9 @@ impl Board {
         Ok(())
     }
 
-    fn all_rest(&self) -> bool {
-        let born: Vec<_> = self.goroutines.iter().filter(|place| place.is_born.load(Ordering::SeqCst)).collect();
+    fn all_rest(&self, but: Option<usize>) -> bool {
+        let others = self.goroutines.iter().enumerate().filter(|(g, _)| Some(*g) != but).map(|(_, place)| place);
+        let born: Vec<_> = others.filter(|place| place.is_born.load(Ordering::SeqCst)).collect();
         let ids: Vec<_> = born.iter().map(|place| place.id.get().copied()).collect();
         if born.iter().all(|place| place.has_ended()) {
             return true;
