@@ -83,6 +83,12 @@ pub(crate) fn execute(program: &Program, pauses: u64, honesty: Honesty) -> Resul
     board.come_to_rest(None)?;
     let outcome = board.goroutines.iter().map(Place::outcome).collect();
     board.release(&outcome);
+    board.come_to_rest(None)?;
+    let states = states();
+    let stuck = board.goroutines.iter().filter(|place| !place.has_ended());
+    if stuck.filter_map(|place| place.id.get()).any(|id| states.contains_key(id)) {
+        return Err(format!("not released by closing everything: {outcome:?}"));
+    }
     let alive = board.alive.clone();
     for handle in std::mem::take(&mut *board.handles.lock().unwrap()) {
         handle.join().map_err(|payload| format!("a goroutine panicked: {:?}", payload.downcast::<String>()))?;
@@ -225,7 +231,7 @@ impl Board {
         if born.iter().all(|place| place.has_ended()) {
             return true;
         }
-        let states: HashMap<_, _> = goroutines().into_iter().map(|info| (info.id, info.state)).collect();
+        let states = states();
         born.iter().zip(ids).all(|(place, id)| match id.map(|id| states.get(&id)) {
             _ if place.has_ended() => true,
             None => false,
@@ -245,6 +251,10 @@ impl Board {
         let counted = all.filter(|seen| matches!(seen, Seen::Counted)).count();
         self.group.add(counted as isize - self.program.dones() as isize);
     }
+}
+
+fn states() -> HashMap<GoroutineId, GoroutineState> {
+    goroutines().into_iter().map(|info| (info.id, info.state)).collect()
 }
 
 fn given_back(sent: Result<(), Value>, g: usize, k: usize, arm: usize) -> Seen {
