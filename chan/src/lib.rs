@@ -38,7 +38,9 @@
 //! * Values leave in the order in which they came. Who waits is served in the order of arrival, and nobody who
 //!   arrives later is served before.
 //! * A waiting receiver gets its value directly. When a value is taken out of a full buffer, that of the sender that
-//!   waits longest takes the free place at once.
+//!   waits longest takes the free place at once. One that waits in a select has no value yet (the arm's expression is
+//!   evaluated when the arm is chosen): it takes the place, and fills it when it runs. Until then the place is neither
+//!   free nor filled: `try_send` says `Full`, and `try_recv` may say `Empty`.
 //! * The channel closes with [`close`](Sender::close), or when the last [`Sender`] or the last [`Receiver`] is
 //!   dropped. Values of senders that wait at that moment go back to them. What is left in the buffer can still be
 //!   received, or is dropped with the last receiver. Every value has one owner at any time, and is dropped once.

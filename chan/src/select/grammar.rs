@@ -34,12 +34,13 @@
 ///
 /// let (numbers, r1) = bounded(0);
 /// let (words, r2) = bounded(0);
-/// gander_runtime::go(move || numbers.send(7).unwrap());
-/// gander_runtime::go(move || words.send("seven").unwrap());
+/// let (n, w) = (numbers.clone(), words.clone());
+/// gander_runtime::go(move || n.send(7).unwrap());
+/// gander_runtime::go(move || w.send("seven").unwrap());
 /// for _ in 0..2 {
 ///     select! {
-///         recv(r1) -> number => if let Ok(number) = number { assert_eq!(number, 7) },
-///         recv(r2) -> word => if let Ok(word) = word { assert_eq!(word, "seven") },
+///         recv(r1) -> number => assert_eq!(number, Ok(7)),
+///         recv(r2) -> word => assert_eq!(word, Ok("seven")),
 ///         default(Duration::from_secs(10)) => panic!("nobody there"),
 ///     }
 /// }
