@@ -18,17 +18,27 @@
 //! | Idle | any; lay here for a pass |
 //! | Cool | the uppermost 16 KiB; lay here for two passes |
 //! | Kept | the same, and its tag's keeper wants them |
-//! | Bare | none |
+//! | Bare | none; or the uppermost, built ahead for the next |
 //! | Unbuilt | none, and no guard yet: a slot whose guard could not be made |
 
 use core::mem;
-use std::sync::Mutex;
+use core::sync::atomic::AtomicBool;
+use core::sync::atomic::Ordering::Relaxed;
+use std::sync::{Mutex, OnceLock};
 
 use crate::region::{Region, locked};
 use crate::{Class, Stack, StackError};
 
 /// Fresh slots made at once. A guard costs a microsecond: few enough that the first goroutine does not wait for many.
 const FRESH_BATCH: usize = 16;
+
+/// The most stacks that are built ahead; and the share of all that were ever handed out, so that a program with few
+/// goroutines has few too many.
+const AHEAD_MOST: usize = 256;
+const AHEAD_SHARE: usize = 8;
+
+/// Wakes whoever calls [`build_ahead`].
+static BUILDER: OnceLock<fn()> = OnceLock::new();
 
 pub(crate) const SHELVES: usize = 6;
 
@@ -102,6 +112,12 @@ impl Shelves {
         count
     }
 
+    /// How many more are to be built ahead, of those that never had an owner.
+    fn missing_ahead(&self) -> usize {
+        let handed_out = self.fresh.map_or(0, |(_, next)| next as usize);
+        (handed_out / AHEAD_SHARE).min(AHEAD_MOST).saturating_sub(self.lists[Shelf::Bare as usize].len)
+    }
+
     fn unused_into(&mut self, out: &mut [Option<Stack>]) -> usize {
         let count = self.lists[Shelf::Unbuilt as usize].pop_into(out);
         if count > 0 {
@@ -124,6 +140,8 @@ impl Shelves {
 pub(crate) struct Pool {
     class: Class,
     shelves: Mutex<Shelves>,
+    /// The stock of stacks that were built ahead is low.
+    wanted: AtomicBool,
     /// Taken, and held across the system calls, by the one who reserves the next region. Those who find a stack on the
     /// shelves meanwhile do not notice.
     growing: Mutex<()>,
@@ -168,10 +186,26 @@ pub fn put(stack: Stack) {
     pool.shelve(Shelf::Warm, &mut [Some(stack)]);
 }
 
+/// From now on `wake` is called when stacks should be built ahead: another thread is to call [`build_ahead`] then. It is
+/// called by whoever takes a stack, and must not block. The first call holds.
+pub fn set_builder(wake: fn()) {
+    let _ = BUILDER.set(wake);
+}
+
+/// Makes stacks that will be wanted soon, so that those who take them need not: while a program makes goroutine after
+/// goroutine, a second processor can do the kernel's half of the work.
+///
+/// # Blocking
+///
+/// As [`take`], for up to some hundred stacks.
+pub fn build_ahead() {
+    POOLS.iter().for_each(Pool::fill);
+}
+
 impl Pool {
     const fn new(class: Class) -> Pool {
         let shelves = Shelves { lists: [const { List::EMPTY }; SHELVES], fresh: None };
-        Pool { class, shelves: Mutex::new(shelves), growing: Mutex::new(()) }
+        Pool { class, shelves: Mutex::new(shelves), wanted: AtomicBool::new(false), growing: Mutex::new(()) }
     }
 
     pub(crate) fn of(class: Class) -> &'static Pool {
@@ -183,12 +217,21 @@ impl Pool {
         loop {
             let mut shelves = locked(&self.shelves);
             let count = shelves.used_into(out);
+            // Nothing is built ahead while there are stacks that came back.
+            let is_low = shelves.missing_ahead() > AHEAD_MOST / 2;
             if count > 0 {
+                drop(shelves);
+                if is_low {
+                    self.want();
+                }
                 return Ok(count);
             }
             let batch = FRESH_BATCH.min(out.len());
             let count = shelves.unused_into(&mut out[..batch]);
             drop(shelves);
+            if is_low {
+                self.want();
+            }
             if count > 0 {
                 Stack::build_ahead(&out[..count]);
                 return self.build(&mut out[..count]);
@@ -206,6 +249,39 @@ impl Pool {
             }
         }
         Ok(stacks.len())
+    }
+
+    /// Asks for stacks to be built ahead.
+    #[cold]
+    fn want(&self) {
+        if !self.wanted.swap(true, Relaxed)
+            && let Some(wake) = BUILDER.get()
+        {
+            wake();
+        }
+    }
+
+    /// Fills the stock, batch by batch, if it was low.
+    fn fill(&self) {
+        if !self.wanted.swap(false, Relaxed) {
+            return;
+        }
+        for _ in 0..AHEAD_MOST / FRESH_BATCH {
+            let mut batch = [const { None }; FRESH_BATCH];
+            let mut shelves = locked(&self.shelves);
+            let missing = shelves.missing_ahead().min(FRESH_BATCH);
+            let count = shelves.unused_into(&mut batch[..missing]);
+            drop(shelves);
+            if count == 0 {
+                return;
+            }
+            Stack::build_ahead(&batch[..count]);
+            match self.build(&mut batch[..count]) {
+                Ok(built) => self.shelve(Shelf::Bare, &mut batch[..built]),
+                // They are on the shelf of the unbuilt; who needs one learns why.
+                Err(_) => return,
+            }
+        }
     }
 
     /// Adds a region, unless someone else did in the meantime.

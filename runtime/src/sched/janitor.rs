@@ -74,6 +74,7 @@ pub(crate) fn wake() {
 /// The thread.
 pub(crate) fn main() {
     deadlock::note_helper();
+    gander_stack::set_builder(wake);
     let mut round = now() + ROUND_NANOS;
     let mut retry = Duration::ZERO;
     loop {
@@ -86,6 +87,7 @@ pub(crate) fn main() {
             quit::quit();
         }
         retry = stock_up(retry);
+        gander_stack::build_ahead();
         if deadlock::is_suspected() {
             deadlock::check();
         }
