@@ -1,5 +1,6 @@
 //! Closing while others use it.
 
+#[path = "../../chan/tests/common/mod.rs"]
 mod common;
 
 use std::io::{self, Read, Write};

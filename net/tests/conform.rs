@@ -1,5 +1,6 @@
 //! net-24: what every stream does, over each kind of stream there is.
 
+#[path = "../../chan/tests/common/mod.rs"]
 mod common;
 
 use std::io::{self, ErrorKind, Read, Write};

@@ -1,5 +1,6 @@
 //! UDP and Unix sockets.
 
+#[path = "../../chan/tests/common/mod.rs"]
 mod common;
 
 use std::io::{ErrorKind, Read, Write};

@@ -1,5 +1,6 @@
 //! Deadlines: absolute, sticky, set by anybody, and waking whoever waits.
 
+#[path = "../../chan/tests/common/mod.rs"]
 mod common;
 
 use std::io::{self, ErrorKind, Read, Write};

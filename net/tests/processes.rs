@@ -1,5 +1,6 @@
 //! Pipes, child processes, signals, files.
 
+#[path = "../../chan/tests/common/mod.rs"]
 mod common;
 
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};

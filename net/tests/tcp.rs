@@ -1,5 +1,6 @@
 //! TCP as a user sees it.
 
+#[path = "../../chan/tests/common/mod.rs"]
 mod common;
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};

@@ -13,12 +13,27 @@ static TURN: Mutex<()> = Mutex::new(());
 pub(crate) fn in_goroutines(test: impl Fn() + Sync) {
     watched(|| {
         for procs in [1, 2, 4] {
-            gander_runtime::run(|| {
+            builder().run(|| {
                 gander_runtime::set_procs(procs);
                 test();
             });
         }
     });
+}
+
+/// Own mode and the usual slices; with `GANDER_TEST_SHARED=1` shared mode, with `GANDER_TEST_SLICE_US` shorter slices.
+fn builder() -> gander_runtime::Builder {
+    let mut builder = gander_runtime::Builder::new();
+    if std::env::var_os("GANDER_TEST_SHARED").is_some_and(|value| value == "1") {
+        #[allow(unsafe_code, reason = "the promise of shared mode")]
+        // SAFETY: these tests keep nothing of a thread's across a park.
+        let shared = unsafe { builder.shared() };
+        builder = shared;
+    }
+    match std::env::var("GANDER_TEST_SLICE_US") {
+        Ok(micros) => builder.slice(Duration::from_micros(micros.parse().expect("a number of microseconds"))),
+        Err(_) => builder,
+    }
 }
 
 /// Runs a test on this thread.

@@ -142,14 +142,13 @@ impl Lists {
             true => self.ready.pop().or_else(|| self.returning.pop())?,
             false => self.returning.pop().or_else(|| self.ready.pop())?,
         };
-        WOKEN.store(WOKEN.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
-        LEN.store(LEN.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
+        self.removed(1, true);
         Some(g)
     }
 
     fn take_preempted(&mut self) -> Option<*const G> {
         let g = self.preempted.pop()?;
-        LEN.store(LEN.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
+        self.removed(1, false);
         Some(g)
     }
 
@@ -159,6 +158,13 @@ impl Lists {
             WOKEN.store(WOKEN.load(Ordering::Relaxed) + count, Ordering::Relaxed);
         }
         LEN.store(LEN.load(Ordering::Relaxed) + count, Ordering::Relaxed);
+    }
+    /// Books goroutines that were taken, from the preempted or from the others.
+    fn removed(&self, count: usize, woken: bool) {
+        if woken {
+            WOKEN.store(WOKEN.load(Ordering::Relaxed) - count, Ordering::Relaxed);
+        }
+        LEN.store(LEN.load(Ordering::Relaxed) - count, Ordering::Relaxed);
     }
 }
 
@@ -229,8 +235,7 @@ pub(crate) fn take_bound() -> Option<*const G> {
     }
     let mut lists = LISTS.lock();
     let Some(g) = lists.returning.pop() else { return lists.take_preempted() };
-    WOKEN.store(WOKEN.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
-    LEN.store(LEN.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
+    lists.removed(1, true);
     Some(g)
 }
 
@@ -259,7 +264,6 @@ pub(crate) unsafe fn take(p: &P, procs: usize, most: usize) -> Option<*const G> 
         unsafe { p.put(g) };
         taken += 1;
     }
-    WOKEN.store(WOKEN.load(Ordering::Relaxed) - (taken - 1), Ordering::Relaxed);
-    LEN.store(LEN.load(Ordering::Relaxed) - (taken - 1), Ordering::Relaxed);
+    lists.removed(taken - 1, true);
     Some(answer)
 }
