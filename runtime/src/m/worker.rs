@@ -3,16 +3,23 @@
 use std::io;
 use std::sync::atomic::Ordering;
 
+use memmap2::MmapMut;
+
 use super::{M, sigstack};
 use crate::preempt::signal;
 use crate::sched::{self, STATS, janitor};
 
 /// Starts a worker thread. It looks for an idle P by itself.
+///
+/// # Errors
+/// No thread can be had, or no memory for one. Nothing that can fail is left to the thread itself: there nobody could
+/// be told.
 pub(crate) fn start_thread() -> io::Result<()> {
+    let memory = sigstack::reserve()?;
     // Counted here and not when it runs: the next one may be started before.
     STATS.workers.fetch_add(1, Ordering::Relaxed);
     janitor::starting();
-    let started = std::thread::Builder::new().name("gander-worker".into()).spawn(main);
+    let started = std::thread::Builder::new().name("gander-worker".into()).spawn(move || main(memory));
     if started.is_err() {
         janitor::started();
         STATS.workers.fetch_sub(1, Ordering::Relaxed);
@@ -20,13 +27,8 @@ pub(crate) fn start_thread() -> io::Result<()> {
     started.map(drop)
 }
 
-fn main() {
-    let memory = match sigstack::install() {
-        Ok(memory) => memory,
-        Err(error) => {
-            crate::fatal::die(&format!("a worker has no memory for its signal stack: {error}"));
-        }
-    };
+fn main(mut memory: MmapMut) {
+    sigstack::install(&mut memory);
     // Never freed: other threads may look at an M at any time.
     let m: &'static M = Box::leak(Box::new(M::new()));
     m.g0.m.set(m);

@@ -150,7 +150,7 @@ fn hire(retry: Duration) -> Duration {
         match crate::m::start_thread() {
             Ok(()) => return Duration::ZERO,
             Err(error) => format!(
-                "cannot start a worker thread beside the {workers} that run: {error} (limits: RLIMIT_NPROC, \
+                "cannot start a worker thread beside the {workers} that run: {error} (limits: RLIMIT_NPROC, RLIMIT_AS, \
                  kernel.threads-max, pids.max of the control group)"
             ),
         }
