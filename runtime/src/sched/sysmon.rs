@@ -97,7 +97,11 @@ fn sleep() {
     EVENT.wait();
 }
 
-/// Asks the kernel to run this thread soon after it wakes: a short slice, and timers without slack. Both are hints.
+/// Asks the kernel to run this thread soon after it wakes. All are hints, and any may be refused.
+///
+/// Among equals the kernel lets a thread that wakes wait for up to 4 ms when others are owed more time, however short
+/// its turns are: beside busy loops one wake-up in thirty. Real-time priority is never owed anything. It is had by
+/// root, and within RLIMIT_RTPRIO; sysmon rests after each look, so nobody is kept waiting.
 fn be_prompt() {
     #[repr(C)]
     #[derive(Default)]
@@ -113,10 +117,15 @@ fn be_prompt() {
     }
     let size = size_of::<SchedAttr>() as u32;
     let mut attr = SchedAttr::default();
-    // SAFETY: all three read and set numbers of the calling thread; the second writes our local.
+    let first_in_line = libc::sched_param { sched_priority: 1 };
+    // SAFETY: all read and set numbers of the calling thread; the second but last writes our local.
     unsafe {
         libc::prctl(libc::PR_SET_TIMERSLACK, 1u64);
-        // Everything else, niceness above all, is to stay as it is.
+        let policy = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
+        if libc::sched_setscheduler(0, policy, &first_in_line) == 0 {
+            return;
+        }
+        // Short turns. Everything else, niceness above all, is to stay as it is.
         if libc::syscall(libc::SYS_sched_getattr, 0, &mut attr, size, 0) == 0 {
             attr.runtime = 100_000;
             libc::syscall(libc::SYS_sched_setattr, 0, &attr, 0);
