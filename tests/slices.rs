@@ -37,6 +37,16 @@ fn shortest(procs: usize) -> Builder {
     Builder::new().procs(procs).slice(Duration::from_micros(100))
 }
 
+/// The processors that the calling thread may use.
+fn allowed() -> Vec<usize> {
+    // SAFETY: writes our set, for which zero is valid.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        assert_eq!(libc::sched_getaffinity(0, size_of_val(&set), &mut set), 0);
+        (0..libc::CPU_SETSIZE as usize).filter(|&i| libc::CPU_ISSET(i, &set)).collect()
+    }
+}
+
 fn compute(micros: u64) {
     let start = Instant::now();
     while start.elapsed() < Duration::from_micros(micros) {
@@ -301,6 +311,34 @@ cases! {
         }
     });
     // At the cap those that have threads take turns, the others begin when one ends, and it is counted and said.
+    // A thread that is woken in another's place is bound to its processor for a moment: nobody is to see that, and what
+    // a program bound by itself stays bound.
+    processors_stay_allowed: passes, asserting!(|| {
+        let before = allowed();
+        shortest(2).run(|| {
+            let bound = gander::spawn(|| {
+                gander::lock_os_thread();
+                let only = allowed()[0];
+                // SAFETY: sets which processors the calling thread may use.
+                unsafe {
+                    let mut set: libc::cpu_set_t = std::mem::zeroed();
+                    libc::CPU_SET(only, &mut set);
+                    assert_eq!(libc::sched_setaffinity(0, size_of_val(&set), &set), 0);
+                }
+                for _ in 0..scaled(300) { compute(300); assert_eq!(allowed(), [only]); }
+            });
+            let free: Vec<_> = (0..4).map(|_| before.clone()).map(|before| gander::spawn(move || {
+                for i in 0..scaled(300) {
+                    compute(300);
+                    if i % 16 == 0 { gander::sleep(Duration::from_micros(100)); }
+                    assert_eq!(allowed(), before);
+                }
+            })).collect();
+            bound.join().unwrap();
+            free.into_iter().for_each(|one| one.join().unwrap());
+            assert!(gander::stats().preemptions > 0);
+        });
+    });
     cap: |name| { child(name, &[]).expect(0, &["which is the most"]); }, asserting!(|| {
         Builder::new().procs(1).slice(Duration::from_millis(1)).max_threads(4).run(|| {
             let counts = [const { AtomicU64::new(0) }; 12];

@@ -1,5 +1,6 @@
 //! M: a worker thread of the operating system.
 
+pub(crate) mod place;
 pub(crate) mod seat;
 pub(crate) mod sigstack;
 mod worker;
@@ -33,6 +34,8 @@ pub(crate) struct M {
     pub(crate) interrupted: [AtomicUsize; 4],
     /// The kernel's id of its thread.
     pub(crate) tid: AtomicI32,
+    /// The processor it was put on.
+    pub(crate) place: place::Place,
     /// Its scheduler's context, on the thread's own stack.
     pub(crate) g0: G,
     /// What the landing side of a switch has to do.
@@ -84,6 +87,7 @@ impl M {
             interrupted: [const { AtomicUsize::new(0) }; 4],
             // SAFETY: asks for a number.
             tid: AtomicI32::new(unsafe { libc::gettid() }),
+            place: place::Place::new(),
             g0: G::scheduler(),
             after: Cell::new(AfterSwitch::Nothing),
             wake: Event::new(),

@@ -98,6 +98,7 @@ pub(crate) unsafe fn give_way(m: &'static M, g: &G, cause: Cause) {
         // From here on another worker may find g and hand us its P: that waits in `handed` until we sleep.
         inject::put_preempted(g);
         crate::sched::call_if_resting();
+        crate::m::place::put_here(heir.m);
         heir.inherit(idle::let_go(m));
     });
 }

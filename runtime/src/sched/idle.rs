@@ -8,7 +8,7 @@ use super::{SPIN, find, inject, janitor, procs, sysmon};
 use crate::g::G;
 use crate::inspect::clock;
 use crate::lock::Lock;
-use crate::m::M;
+use crate::m::{M, place};
 use crate::p::P;
 use crate::poll;
 use crate::preempt;
@@ -236,6 +236,7 @@ fn hand(m: &M, p: &P) {
 
 /// Takes what was handed with the wake-up.
 fn accept(m: &M) {
+    place::set_free(m);
     m.polls.set(false);
     // SAFETY: handed Ps are live and nobody else's.
     let p = unsafe { &*m.seat.accept() };
@@ -494,6 +495,7 @@ pub(crate) fn attend_all() {
 pub(crate) fn hand_over(m: &'static M, bound: &M, g: &G) {
     let p = let_go(m);
     p.begins_soon();
+    place::put_here(bound);
     send_off(bound, p, g);
     sleep(m);
 }

@@ -9,6 +9,7 @@ use super::{SPIN, STATS, idle, procs};
 use crate::deadlock;
 use crate::futex::Event;
 use crate::inspect::quit;
+use crate::m::place;
 use crate::preempt::{rescue, signal};
 use crate::timer::now;
 
@@ -102,6 +103,7 @@ pub(crate) fn main() {
 
 fn do_chores() {
     procs::follow_machine();
+    place::follow_machine();
     // The last foreign thread may have ended since everybody went to sleep.
     deadlock::check();
     if let Ok(config) = crate::runtime::running() {
