@@ -93,6 +93,31 @@ fn sched_2_ends_locked() {
     });
 }
 
+/// What a thread leaves behind when its locked goroutine ends serves the next thread: it comes back as good as new,
+/// beside others and to others' wake-ups.
+#[test]
+fn ends_locked_often() {
+    run_on(2, || {
+        for _ in 0..scaled(300) {
+            let locked: Vec<_> = (0..4)
+                .map(|i| {
+                    gander::spawn(move || {
+                        gander::lock_os_thread();
+                        let here = tid();
+                        let other = gander::spawn(move || (tid(), i * 2).1);
+                        gander::yield_now();
+                        assert_eq!(other.join().unwrap(), i * 2);
+                        assert_eq!(tid(), here);
+                        i
+                    })
+                })
+                .collect();
+            assert_eq!(locked.into_iter().map(|one| one.join().unwrap()).sum::<i32>(), 6);
+        }
+        until(|| std::fs::read_dir("/proc/self/task").unwrap().count() < 200);
+    });
+}
+
 /// sched-19: a thousand goroutines lock their threads in turns, wake each other and unlock.
 #[test]
 fn sched_19_turns() {

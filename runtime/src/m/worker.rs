@@ -1,11 +1,13 @@
 //! The life of a worker thread.
 
 use std::io;
+use std::ptr;
 use std::sync::atomic::Ordering;
 
 use memmap2::MmapMut;
 
 use super::{M, sigstack};
+use crate::lock::Lock;
 use crate::preempt::signal;
 use crate::sched::{self, STATS, janitor};
 
@@ -29,10 +31,13 @@ pub(crate) fn start_thread() -> io::Result<()> {
 
 fn main(mut memory: MmapMut) {
     sigstack::install(&mut memory);
-    // Never freed: other threads may look at an M at any time.
-    let m: &'static M = Box::leak(Box::new(M::new()));
-    m.g0.m.set(m);
-    m.enlist();
+    let m = retired().unwrap_or_else(|| {
+        // Never freed: other threads may look at an M at any time.
+        let m: &'static M = Box::leak(Box::new(M::new()));
+        m.g0.m.set(m);
+        m.enlist();
+        m
+    });
     gander_arch::set_current(std::ptr::from_ref(&m.g0).cast_mut().cast());
     signal::let_in();
     sched::work(m);
@@ -42,4 +47,34 @@ fn main(mut memory: MmapMut) {
     m.tid.store(0, Ordering::Relaxed);
     gander_arch::set_current(std::ptr::null_mut());
     sigstack::remove(memory);
+    retire(m);
+}
+
+// ---- an M outlives its thread, and serves another ----
+
+/// Ms whose threads have ended, linked by `idle_next`.
+static RETIRED: Lock<Option<&'static M>> = Lock::new(None);
+
+/// The thread of `m` ends.
+fn retire(m: &'static M) {
+    debug_assert!(!m.has_p() && !m.is_idle.get());
+    let mut retired = RETIRED.lock();
+    m.idle_next.set(retired.map_or(ptr::null(), ptr::from_ref));
+    *retired = Some(m);
+}
+
+/// An M without a thread, for the calling one: as new, but for what others may still read of it.
+fn retired() -> Option<&'static M> {
+    let mut retired = RETIRED.lock();
+    let m = (*retired)?;
+    // SAFETY: Ms are never freed.
+    *retired = unsafe { m.idle_next.get().as_ref() };
+    drop(retired);
+    m.ending.set(false);
+    m.bound.set(ptr::null());
+    m.request.forget();
+    m.g0.thread_pointer.set(gander_arch::thread_pointer());
+    // SAFETY: asks for a number.
+    m.tid.store(unsafe { libc::gettid() }, Ordering::Relaxed);
+    Some(m)
 }
