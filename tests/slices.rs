@@ -339,6 +339,29 @@ cases! {
             assert!(gander::stats().preemptions > 0);
         });
     });
+    // Threads that were needed once, for goroutines that were preempted all at once, end when they have not been needed
+    // for a while, and there are new ones when there is need again.
+    threads_go_home: passes, asserting!(|| {
+        let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
+        let many = 120;
+        Builder::new().procs(2).slice(Duration::from_micros(100)).run(|| {
+            for _ in 0..2 {
+                let (begun, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+                gander::scope(|s| {
+                    for _ in 0..many {
+                        s.spawn(|| {
+                            begun.fetch_add(1, Ordering::Relaxed);
+                            while !stop.load(Ordering::Relaxed) { black_box(0); }
+                        });
+                    }
+                    while begun.load(Ordering::Relaxed) < many { gander::sleep(Duration::from_millis(5)); }
+                    assert!(threads() > many, "{} threads", threads());
+                    stop.store(true, Ordering::Relaxed);
+                });
+                common::until(|| { gander::sleep(Duration::from_millis(50)); threads() < 110 });
+            }
+        });
+    });
     cap: |name| { child(name, &[]).expect(0, &["which is the most"]); }, asserting!(|| {
         Builder::new().procs(1).slice(Duration::from_millis(1)).max_threads(4).run(|| {
             let counts = [const { AtomicU64::new(0) }; 12];

@@ -62,7 +62,7 @@ pub(crate) struct M {
     pub(crate) looks: Cell<bool>,
     /// The earliest timer armed since it last ran out of work; see `sched/README.md`.
     pub(crate) armed: Cell<u64>,
-    /// Its thread shall end: its bound goroutine ended without unlocking.
+    /// Its thread shall end: its bound goroutine ended without unlocking, or too many rest.
     pub(crate) ending: Cell<bool>,
     /// The worker made before it, in the list of all.
     before: AtomicPtr<M>,

@@ -41,8 +41,8 @@ fn main(mut memory: MmapMut) {
     gander_arch::set_current(std::ptr::from_ref(&m.g0).cast_mut().cast());
     signal::let_in();
     sched::work(m);
-    // Only a worker whose bound goroutine ended without unlocking comes here: its thread's state is not to be
-    // inherited by anybody, so the thread ends, and its thread-locals with it.
+    // Its bound goroutine ended without unlocking: its thread's state is not to be inherited by anybody, so the thread
+    // ends, and its thread-locals with it. Or too many rest.
     STATS.workers.fetch_sub(1, Ordering::Relaxed);
     m.tid.store(0, Ordering::Relaxed);
     gander_arch::set_current(std::ptr::null_mut());

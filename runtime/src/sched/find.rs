@@ -11,13 +11,13 @@ use crate::p::{self, P};
 use crate::poll;
 use crate::timer::now;
 
-/// Finds something to run; sleeps while there is nothing.
+/// Finds something to run; sleeps while there is nothing. Null: the thread shall end.
 pub(crate) fn runnable(m: &'static M) -> *const G {
     if !m.bound.get().is_null() {
         // The goroutine that is locked to this thread parked: the thread waits for it, the P does not.
         return idle::await_bound(m);
     }
-    loop {
+    while !m.ending.get() {
         let sent_for = m.handed_g.replace(ptr::null());
         if !sent_for.is_null() {
             return found(m, sent_for);
@@ -41,6 +41,7 @@ pub(crate) fn runnable(m: &'static M) -> *const G {
         }
         idle::rest(m);
     }
+    ptr::null()
 }
 
 /// What this P has, or has a share of.

@@ -261,6 +261,25 @@ pub(crate) fn put_back_spare(m: &'static M) {
     RESTING.lock().push_m(m);
 }
 
+/// Sends a resting worker home if more than `stay` rest: its thread ends. It takes a resting P along, for a worker wakes
+/// with one; if there is none somebody may need the thread soon. True: there may be more.
+pub(crate) fn send_home(stay: usize) -> bool {
+    let mut resting = RESTING.lock();
+    if spare() <= stay {
+        return false;
+    }
+    let Some(m) = resting.without_duty() else { return false };
+    let Some((p, wake_sysmon)) = resting.pop_p() else { return false };
+    resting.remove_m(m);
+    drop(resting);
+    m.ending.set(true);
+    hand(m, p);
+    if wake_sysmon {
+        sysmon::wake();
+    }
+    true
+}
+
 /// Wakes a spare worker, or the one that `g` is bound to, with a P and what to run first.
 pub(crate) fn send_off(m: &M, p: &P, g: *const G) {
     m.handed_g.set(g);
@@ -285,7 +304,7 @@ pub(crate) fn take_any(m: &M) -> bool {
     true
 }
 
-/// Gives up the P for a blocking call: to a resting worker if there is something to run, else to the list.
+/// Gives up the P, for a blocking call or for good: to a resting worker if there is something to run, else to the list.
 pub(crate) fn release(m: &M) {
     let p = let_go(m);
     if p.has_work() || inject::len() > 0 {
@@ -507,11 +526,6 @@ pub(crate) fn await_bound(m: &M) -> *const G {
     m.wake.wait();
     accept(m);
     m.handed_g.replace(ptr::null())
-}
-
-/// Ends this worker's claim on a P for good.
-pub(crate) fn give_up(m: &M) {
-    pass_on(let_go(m));
 }
 
 /// Gives a P that nobody holds to a resting worker; to the list if there is none.

@@ -101,7 +101,21 @@ pub(crate) fn main() {
     }
 }
 
+/// Lets a part of those go who rest since a time when many were needed.
+fn send_some_home() {
+    /// So many may rest for ever: a thread at rest costs some 20 KiB.
+    const MAY_STAY: usize = 64;
+    /// So long one needs to leave, with the P that the next one is to take.
+    const LEAVES: Duration = Duration::from_micros(200);
+    let rest = idle::spare();
+    let stay = MAY_STAY.max(STOCK.load(Ordering::Relaxed)).max(rest - rest / 4);
+    while idle::send_home(stay) {
+        std::thread::sleep(LEAVES);
+    }
+}
+
 fn do_chores() {
+    send_some_home();
     procs::follow_machine();
     place::follow_machine();
     // The last foreign thread may have ended since everybody went to sleep.

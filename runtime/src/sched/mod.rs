@@ -51,16 +51,15 @@ pub(crate) const FAIRNESS: u32 = 61;
 /// The loop of a worker, on its thread's own stack. Returns when the thread shall end.
 pub(crate) fn work(m: &'static M) {
     idle::first_rest(m);
-    loop {
+    while !m.ending.get() {
         let g = find::runnable(m);
-        // SAFETY: `runnable` hands it to us.
-        unsafe { run(m, g) }
-        // A goroutine of ours came back: it parked or ended and had nothing to switch to.
-        if m.ending.get() {
-            idle::give_up(m);
-            return;
+        if !g.is_null() {
+            // SAFETY: `runnable` hands it to us.
+            unsafe { run(m, g) }
+            // A goroutine of ours came back: it parked or ended and had nothing to switch to.
         }
     }
+    idle::release(m);
 }
 
 /// Runs `g`, or hands it with our P to the only worker that may.
