@@ -238,6 +238,10 @@ impl Cancel for Context {
     fn error(&self) -> ContextError {
         self.err().unwrap_or(ContextError::Canceled)
     }
+
+    fn deadline(&self) -> Option<Instant> {
+        Context::deadline(self)
+    }
 }
 
 impl fmt::Debug for Context {

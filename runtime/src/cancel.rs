@@ -14,14 +14,21 @@
 //!   readied by one of the three cannot leave its frame before the far side is done with it.
 //! * Locks nest in one order: a channel's, then a timer heap's, then a signal's. Nobody is readied under a signal's.
 //!
+//! Who waits for a descriptor stands on a [`Token`] and has no claim. A waiter of that kind is linked around the whole
+//! wait, and to fire is to set the token: a task that has not come to rest yet goes on at once, one that rests was given
+//! to whoever fires, by the token.
+//!
 //! Checked under loom (`tests/loom_cancel.rs`).
 
 use std::fmt;
 use std::ptr;
+use std::time::Instant;
 
 use crate::door::{AtomicBool, Lock, Ordering};
 use crate::g::reason::WaitReason;
 use crate::park::{Claim, Task, wait_until, wait_until_if};
+use crate::poll;
+use crate::token::Token;
 
 /// What a wait of gander can be made to end by: a context. Methods named `…_ctx` take one.
 ///
@@ -59,6 +66,11 @@ pub trait Cancel {
     /// Why. Asked for only after the signal has fired.
     fn error(&self) -> Self::Error;
 
+    /// When the signal will have fired at the latest, if that is known: for who has to divide the time that is left.
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
     /// Whether waits are to end.
     fn is_cancelled(&self) -> bool {
         self.signal().is_some_and(Signal::is_fired)
@@ -88,13 +100,41 @@ pub struct Waiter {
     /// Null when it stands nowhere. Links are touched under the signal's lock.
     next: *mut Waiter,
     task: Task,
-    claim: *const Claim,
+    by: By,
+}
+
+/// What a signal has to win to end a wait.
+#[derive(Debug)]
+enum By {
+    Claim(*const Claim),
+    Token(*const Token),
 }
 
 impl Waiter {
     /// A place for `task`, whose wait ends with whoever wins `claim`.
     pub fn new(task: Task, claim: &Claim) -> Waiter {
-        Waiter { prev: ptr::null_mut(), next: ptr::null_mut(), task, claim }
+        Waiter { prev: ptr::null_mut(), next: ptr::null_mut(), task, by: By::Claim(claim) }
+    }
+
+    /// A place for `task`, which waits on `token`, or is about to.
+    pub fn on_token(task: Task, token: &Token) -> Waiter {
+        Waiter { prev: ptr::null_mut(), next: ptr::null_mut(), task, by: By::Token(token) }
+    }
+
+    /// Ends its wait if nobody else has. True: its task rests, and is the caller's to ready.
+    ///
+    /// # Safety
+    ///
+    /// It is alive, and stood at a signal until now.
+    unsafe fn win(&self) -> bool {
+        // SAFETY: by contract; both outlive it.
+        unsafe {
+            match self.by {
+                By::Claim(claim) => (*claim).claim(Claim::CANCELLED),
+                // A thread sleeps in the poller's way, and is woken in the poller's way.
+                By::Token(token) => (*token).set().is_some_and(|bits| !poll::wake_thread(bits)),
+            }
+        }
     }
 }
 
@@ -142,7 +182,7 @@ impl Signal {
                 // SAFETY: it was linked, so its frame is there: as long as we hold the lock, or until we ready its task
                 // if we win. Those that were won form a list by their `next`.
                 unsafe {
-                    if (*(*waiter).claim).claim(Claim::CANCELLED) {
+                    if (*waiter).win() {
                         *end = waiter;
                         end = &raw mut (*waiter).next;
                     }
@@ -170,7 +210,7 @@ impl Signal {
         let mut waiters = self.waiters.lock();
         if self.fired.load(Ordering::Relaxed) {
             // SAFETY: by contract.
-            let won = unsafe { (*(*waiter).claim).claim(Claim::CANCELLED) };
+            let won = unsafe { (*waiter).win() };
             debug_assert!(won, "nobody knows of the claim yet");
             publish();
             return false;
@@ -182,11 +222,28 @@ impl Signal {
         true
     }
 
+    /// Lets a task that is about to wait on a token stand here too. False: the signal has fired, and it stands nowhere.
+    ///
+    /// # Safety
+    ///
+    /// `waiter` is [of a token](Waiter::on_token), stands nowhere and stays in place, as the token does, until
+    /// [`withdraw`](Self::withdraw) has returned.
+    #[doc(hidden)]
+    pub unsafe fn watch(&self, waiter: *mut Waiter) -> bool {
+        let mut waiters = self.waiters.lock();
+        if self.fired.load(Ordering::Relaxed) {
+            return false;
+        }
+        // SAFETY: by contract.
+        unsafe { waiters.push(waiter) };
+        true
+    }
+
     /// Takes a waiter back. After this nobody here touches it.
     ///
     /// # Safety
     ///
-    /// `waiter` was enlisted here, and the wait of its task is over.
+    /// `waiter` was enlisted here or watched, and the wait of its task is over.
     #[doc(hidden)]
     pub unsafe fn withdraw(&self, waiter: *mut Waiter) {
         let mut waiters = self.waiters.lock();

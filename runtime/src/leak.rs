@@ -25,7 +25,8 @@ thread_local! {
 }
 
 impl Family {
-    pub(crate) const NONE: Family = Family(0);
+    /// Nobody's: what belongs to it is in no check.
+    pub const NONE: Family = Family(0);
 
     fn fresh() -> Family {
         static LAST: AtomicU64 = AtomicU64::new(0);

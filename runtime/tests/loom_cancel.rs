@@ -3,7 +3,7 @@
 #![cfg(loom)]
 #![allow(unsafe_code, reason = "waiters lie in the frames of the models' tasks")]
 
-use gander_runtime::models::Waiter;
+use gander_runtime::models::{Token, Waiter};
 use gander_runtime::{Claim, Signal, Task};
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
@@ -155,5 +155,64 @@ fn a_signal_against_the_clock() {
         unsafe { signal.withdraw(at) };
         assert!([Claim::TIMEOUT, Claim::CANCELLED].contains(&claim.winner()));
         other.join().unwrap();
+    });
+}
+
+impl Shared {
+    /// Waits as who waits for a descriptor does. Whether it stood at the signal, and came to rest.
+    fn wait_on(&self, token: &Token) -> bool {
+        token.take();
+        // SAFETY: not zero; never readied but by `ready`.
+        let mut waiter = Waiter::on_token(unsafe { Task::from_bits(16) }, token);
+        let at = &raw mut waiter;
+        // SAFETY: the waiter stays until `withdraw`.
+        if !unsafe { self.signal.watch(at) } {
+            return false;
+        }
+        let rests = token.commit(16);
+        while rests && self.readied.load(Ordering::Acquire) == 0 {
+            thread::yield_now();
+        }
+        // SAFETY: watched above.
+        unsafe { self.signal.withdraw(at) };
+        assert_eq!(self.readied.load(Ordering::Relaxed), usize::from(rests), "readied as often as it rested");
+        rests
+    }
+}
+
+#[test]
+fn a_signal_against_a_token() {
+    loom::model(|| {
+        let (shared, token) = (Shared::new(), Arc::new(Token::new()));
+        let theirs = shared.clone();
+        let firing = thread::spawn(move || assert!(theirs.fire()));
+        shared.wait_on(&token);
+        assert!(shared.signal.is_fired(), "nothing else ends the wait");
+        // SAFETY: what was before the signal is visible, and nobody writes after.
+        assert_eq!(shared.data.with(|data| unsafe { *data }), 7);
+        firing.join().unwrap();
+    });
+}
+
+#[test]
+fn a_signal_against_a_token_and_a_report() {
+    // All orders of three threads are too many.
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(2);
+    builder.check(|| {
+        let (shared, token) = (Shared::new(), Arc::new(Token::new()));
+        let (theirs, reporters) = (shared.clone(), shared.clone());
+        let firing = thread::spawn(move || assert!(theirs.fire()));
+        let reported = token.clone();
+        let reporting = thread::spawn(move || {
+            if reported.set().is_some() {
+                reporters.ready();
+            }
+        });
+        shared.wait_on(&token);
+        firing.join().unwrap();
+        reporting.join().unwrap();
+        // Whichever came second is remembered, and costs a try in vain.
+        assert_eq!(token.peek(), None);
     });
 }

@@ -36,6 +36,7 @@ use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::alarm;
+use crate::cancel::{Signal, Waiter};
 use crate::g::reason::WaitReason;
 use crate::g::{G, State};
 use crate::m;
@@ -47,6 +48,7 @@ use slots::Slot;
 
 pub(crate) use duty::Duty;
 pub(crate) use epoll::call_sleeper;
+pub(crate) use thread::wake as wake_thread;
 
 /// How many descriptors are registered.
 static REGISTERED: AtomicUsize = AtomicUsize::new(0);
@@ -148,6 +150,29 @@ impl Source {
             }
         }
         Ok(())
+    }
+
+    /// [`wait`](Self::wait), which `signal` ends too: the caller looks whether it has fired.
+    ///
+    /// # Blocking
+    ///
+    /// Parks the goroutine; blocks an ordinary thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait`](Self::wait).
+    pub fn wait_cancellable(&self, direction: Direction, deadline: u64, signal: &Signal) -> io::Result<()> {
+        let mut waiter = Waiter::on_token(Task::current(), self.token(direction));
+        let at = &raw mut waiter;
+        // SAFETY: the waiter lies in our frame until `withdraw` has returned; slots are never freed.
+        unsafe {
+            if !signal.watch(at) {
+                return Ok(());
+            }
+            let answer = self.wait(direction, deadline);
+            signal.withdraw(at);
+            answer
+        }
     }
 
     /// Ends the wait of whoever waits in this direction, or the next one's.

@@ -77,7 +77,7 @@ fn sleep(fd: RawFd, direction: Direction, eventfd: RawFd, deadline: u64) -> io::
 }
 
 /// Wakes the thread that stood on a token. False: it is a task that stood there.
-pub(super) fn wake(bits: usize) -> bool {
+pub(crate) fn wake(bits: usize) -> bool {
     if bits & MARK == 0 {
         return false;
     }
