@@ -21,6 +21,28 @@ pub(crate) fn closed() -> io::Error {
     io::Error::new(ErrorKind::NotConnected, Closed)
 }
 
+/// The operation's context is done. Stays in this crate: whoever knows the context puts its error in the place.
+#[derive(Debug)]
+struct Cancelled;
+
+impl fmt::Display for Cancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the context is done")
+    }
+}
+
+impl std::error::Error for Cancelled {}
+
+/// Of an operation whose signal has fired.
+#[cold]
+pub(crate) fn cancelled() -> io::Error {
+    io::Error::other(Cancelled)
+}
+
+pub(crate) fn is_cancelled(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<Cancelled>())
+}
+
 /// Of an operation whose deadline has passed.
 #[cold]
 pub(crate) fn timed_out() -> io::Error {
@@ -43,4 +65,9 @@ pub(crate) fn zero_timeout() -> io::Error {
 /// ```
 pub fn is_closed(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<Closed>())
+}
+
+/// No descriptor or no memory is left, which passes when others close theirs.
+pub(crate) fn is_exhausted(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }

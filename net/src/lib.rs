@@ -5,6 +5,7 @@
 
 mod accept;
 mod addr;
+mod ctx;
 mod datagram;
 mod err;
 mod fd;
@@ -21,6 +22,7 @@ mod udp;
 mod unix;
 
 pub use addr::ToSocketAddrs;
+pub use ctx::WithCtx;
 pub use err::is_closed;
 pub use std::net::{AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6};
 pub use tcp::{Incoming, TcpListener, TcpStream};

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use gander_runtime::poll::Direction;
 
-use crate::fd::Fd;
+use crate::fd::{End, Fd};
 use crate::sys;
 
 /// Declares one end of a pipe.
@@ -19,7 +19,7 @@ macro_rules! end {
     ($(#[$doc:meta])* $name:ident, $std:ty, $direction:expr) => {
         $(#[$doc])*
         pub struct $name {
-            fd: Arc<Fd>,
+            pub(crate) fd: Arc<Fd>,
         }
 
         impl $name {
@@ -148,13 +148,21 @@ macro_rules! reads {
         /// Parks the goroutine until there is something to read; blocks an ordinary thread.
         impl Read for &$name {
             fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-                read(&self.fd, buf)
+                read(&self.fd, buf, None)
+            }
+        }
+
+        crate::ctx::with_ctx!($name);
+
+        impl crate::ctx::ReadUntil for $name {
+            fn read_until(&self, buf: &mut [u8], end: End<'_>) -> io::Result<usize> {
+                read(&self.fd, buf, end)
             }
         }
 
         impl Read for $name {
             fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-                read(&self.fd, buf)
+                read(&self.fd, buf, None)
             }
         }
     };
@@ -169,7 +177,7 @@ macro_rules! writes {
         /// Parks the goroutine while there is no room; blocks an ordinary thread.
         impl Write for &$name {
             fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-                write(&self.fd, buf)
+                write(&self.fd, buf, None)
             }
 
             fn flush(&mut self) -> io::Result<()> {
@@ -177,9 +185,17 @@ macro_rules! writes {
             }
         }
 
+        crate::ctx::with_ctx!($name);
+
+        impl crate::ctx::WriteUntil for $name {
+            fn write_until(&self, buf: &[u8], end: End<'_>) -> io::Result<usize> {
+                write(&self.fd, buf, end)
+            }
+        }
+
         impl Write for $name {
             fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-                write(&self.fd, buf)
+                write(&self.fd, buf, None)
             }
 
             fn flush(&mut self) -> io::Result<()> {
@@ -189,15 +205,15 @@ macro_rules! writes {
     };
 }
 
-fn read(fd: &Fd, buf: &mut [u8]) -> io::Result<usize> {
+fn read(fd: &Fd, buf: &mut [u8], end: End<'_>) -> io::Result<usize> {
     if buf.is_empty() {
         return fd.open().map(|_| 0);
     }
-    fd.operate(Direction::Read, |fd| sys::read(fd, buf))
+    fd.operate(Direction::Read, end, |fd| sys::read(fd, buf))
 }
 
-fn write(fd: &Fd, buf: &[u8]) -> io::Result<usize> {
-    fd.write_whole(buf.len(), |fd, done| sys::write(fd, &buf[done..]))
+fn write(fd: &Fd, buf: &[u8], end: End<'_>) -> io::Result<usize> {
+    fd.write_whole(buf.len(), end, |fd, done| sys::write(fd, &buf[done..]))
 }
 
 end! {

@@ -4,45 +4,45 @@ use std::io::{self, IoSlice, IoSliceMut};
 
 use gander_runtime::poll::Direction;
 
-use crate::fd::Fd;
+use crate::fd::{End, Fd};
 use crate::sys;
 
-pub(crate) fn read(fd: &Fd, buf: &mut [u8]) -> io::Result<usize> {
+pub(crate) fn read(fd: &Fd, buf: &mut [u8], end: End<'_>) -> io::Result<usize> {
     if buf.is_empty() {
         // Nothing to wait for.
         return fd.open().map(|_| 0);
     }
-    fd.operate(Direction::Read, |fd| sys::recv(fd, buf, 0))
+    fd.operate(Direction::Read, end, |fd| sys::recv(fd, buf, 0))
 }
 
 /// [`read`] of a TCP stream.
-pub(crate) fn read_tcp(fd: &Fd, buf: &mut [u8]) -> io::Result<usize> {
+pub(crate) fn read_tcp(fd: &Fd, buf: &mut [u8], end: End<'_>) -> io::Result<usize> {
     if buf.is_empty() {
         return fd.open().map(|_| 0);
     }
-    fd.drain(buf.len(), |fd| sys::recv(fd, buf, 0))
+    fd.drain(buf.len(), end, |fd| sys::recv(fd, buf, 0))
 }
 
 pub(crate) fn peek(fd: &Fd, buf: &mut [u8]) -> io::Result<usize> {
-    fd.operate(Direction::Read, |fd| sys::recv(fd, buf, libc::MSG_PEEK))
+    fd.operate(Direction::Read, None, |fd| sys::recv(fd, buf, libc::MSG_PEEK))
 }
 
-pub(crate) fn read_vectored(fd: &Fd, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+pub(crate) fn read_vectored(fd: &Fd, bufs: &mut [IoSliceMut<'_>], end: End<'_>) -> io::Result<usize> {
     // The kernel takes so many slices at once, and empty ones are none.
     let Some(first) = bufs.iter().position(|buf| !buf.is_empty()) else {
         return fd.open().map(|_| 0);
     };
-    fd.operate(Direction::Read, |fd| sys::recv_vectored(fd, &mut bufs[first..]))
+    fd.operate(Direction::Read, end, |fd| sys::recv_vectored(fd, &mut bufs[first..]))
 }
 
-pub(crate) fn write(fd: &Fd, buf: &[u8]) -> io::Result<usize> {
-    fd.write_whole(buf.len(), |fd, done| sys::send(fd, &buf[done..]))
+pub(crate) fn write(fd: &Fd, buf: &[u8], end: End<'_>) -> io::Result<usize> {
+    fd.write_whole(buf.len(), end, |fd, done| sys::send(fd, &buf[done..]))
 }
 
-pub(crate) fn write_vectored(fd: &Fd, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+pub(crate) fn write_vectored(fd: &Fd, bufs: &[IoSlice<'_>], end: End<'_>) -> io::Result<usize> {
     let bufs = &bufs[bufs.iter().position(|buf| !buf.is_empty()).unwrap_or(0)..];
     let len = bufs.iter().map(|buf| buf.len()).sum();
-    fd.write_whole(len, |fd, done| {
+    fd.write_whole(len, end, |fd, done| {
         if done == 0 {
             return sys::send_vectored(fd, bufs);
         }
@@ -66,11 +66,11 @@ macro_rules! stream_io {
         /// Parks the goroutine until there is something to read; blocks an ordinary thread.
         impl Read for &$name {
             fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-                crate::stream_io::$read(&self.fd, buf)
+                crate::stream_io::$read(&self.fd, buf, None)
             }
 
             fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-                crate::stream_io::read_vectored(&self.fd, bufs)
+                crate::stream_io::read_vectored(&self.fd, bufs, None)
             }
         }
 
@@ -82,15 +82,41 @@ macro_rules! stream_io {
         /// Parks the goroutine while there is no room; blocks an ordinary thread.
         impl Write for &$name {
             fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-                crate::stream_io::write(&self.fd, buf)
+                crate::stream_io::write(&self.fd, buf, None)
             }
 
             fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-                crate::stream_io::write_vectored(&self.fd, bufs)
+                crate::stream_io::write_vectored(&self.fd, bufs, None)
             }
 
             fn flush(&mut self) -> io::Result<()> {
                 Ok(())
+            }
+        }
+
+        crate::ctx::with_ctx!($name);
+
+        impl crate::ctx::ReadUntil for $name {
+            fn read_until(&self, buf: &mut [u8], end: crate::fd::End<'_>) -> io::Result<usize> {
+                crate::stream_io::$read(&self.fd, buf, end)
+            }
+
+            fn read_vectored_until(
+                &self,
+                bufs: &mut [IoSliceMut<'_>],
+                end: crate::fd::End<'_>,
+            ) -> io::Result<usize> {
+                crate::stream_io::read_vectored(&self.fd, bufs, end)
+            }
+        }
+
+        impl crate::ctx::WriteUntil for $name {
+            fn write_until(&self, buf: &[u8], end: crate::fd::End<'_>) -> io::Result<usize> {
+                crate::stream_io::write(&self.fd, buf, end)
+            }
+
+            fn write_vectored_until(&self, bufs: &[IoSlice<'_>], end: crate::fd::End<'_>) -> io::Result<usize> {
+                crate::stream_io::write_vectored(&self.fd, bufs, end)
             }
         }
 

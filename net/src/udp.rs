@@ -9,11 +9,13 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawF
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use gander_runtime::Cancel;
 use gander_runtime::poll::Direction;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use crate::addr::{ToSocketAddrs, first_of, no_address};
-use crate::datagram;
+use crate::addr::{self, ToSocketAddrs, first_of, no_address};
+use crate::ctx::within;
+use crate::datagram::{self, datagram_ctx};
 use crate::fd::Fd;
 use crate::handle::{conversions, waits};
 use crate::tcp::inet;
@@ -39,6 +41,7 @@ pub struct UdpSocket {
 
 waits!(UdpSocket, true);
 conversions!(UdpSocket, std::net::UdpSocket, false);
+datagram_ctx!(UdpSocket, inet);
 
 impl UdpSocket {
     /// Binds to the first of the addresses that can be bound.
@@ -96,7 +99,7 @@ impl UdpSocket {
     ///
     /// If it is closed, at its deadline or timeout, or with what the network reports.
     pub fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        let (len, addr) = datagram::recv_from(&self.fd, buf, 0)?;
+        let (len, addr) = datagram::recv_from(&self.fd, buf, 0, None)?;
         Ok((len, inet(addr)?))
     }
 
@@ -106,7 +109,7 @@ impl UdpSocket {
     ///
     /// As [`recv_from`](Self::recv_from).
     pub fn peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        let (len, addr) = datagram::recv_from(&self.fd, buf, libc::MSG_PEEK)?;
+        let (len, addr) = datagram::recv_from(&self.fd, buf, libc::MSG_PEEK, None)?;
         Ok((len, inet(addr)?))
     }
 
@@ -121,7 +124,22 @@ impl UdpSocket {
     /// If the name does not resolve, if it is closed, at its deadline or timeout, or with what the network reports.
     pub fn send_to<A: ToSocketAddrs>(&self, buf: &[u8], addr: A) -> io::Result<usize> {
         let addr = addr.to_socket_addrs()?.next().ok_or_else(no_address)?;
-        datagram::send_to(&self.fd, buf, &addr.into())
+        datagram::send_to(&self.fd, buf, &addr.into(), None)
+    }
+
+    /// [`send_to`](Self::send_to), which ends when `ctx` is done.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_to`](Self::send_to); and `ctx`'s error when it is done: at once if it was before.
+    pub fn send_to_ctx<A: ToSocketAddrs, C>(&self, buf: &[u8], addr: A, ctx: &C) -> io::Result<usize>
+    where
+        C: Cancel<Error: Into<io::Error>> + ?Sized,
+    {
+        within(ctx, |end| {
+            let addr = addr::resolve_until(&addr, end)?.next().ok_or_else(no_address)?;
+            datagram::send_to(&self.fd, buf, &addr.into(), end)
+        })
     }
 
     /// Receives a datagram, from where it is [connected](Self::connect) to. What does not fit into `buf` is lost.
@@ -134,7 +152,7 @@ impl UdpSocket {
     ///
     /// As [`recv_from`](Self::recv_from).
     pub fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-        datagram::recv(&self.fd, buf, 0)
+        datagram::recv(&self.fd, buf, 0, None)
     }
 
     /// [`recv`](Self::recv), which leaves the datagram where it is.
@@ -143,7 +161,7 @@ impl UdpSocket {
     ///
     /// As [`recv_from`](Self::recv_from).
     pub fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
-        datagram::recv(&self.fd, buf, libc::MSG_PEEK)
+        datagram::recv(&self.fd, buf, libc::MSG_PEEK, None)
     }
 
     /// Sends a datagram to where it is [connected](Self::connect) to.
@@ -156,7 +174,7 @@ impl UdpSocket {
     ///
     /// If it is not connected; as [`send_to`](Self::send_to).
     pub fn send(&self, buf: &[u8]) -> io::Result<usize> {
-        datagram::send(&self.fd, buf)
+        datagram::send(&self.fd, buf, None)
     }
 
     /// Sets whether it may send to broadcast addresses (`SO_BROADCAST`).

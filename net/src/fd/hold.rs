@@ -6,10 +6,11 @@
 //!
 //! Who finds a direction free takes it by one exchange. Who finds it taken stands in line: in order of arrival, with a
 //! node in the waiting task's frame. Who leaves hands the direction to the first in line, so nobody overtakes. A close
-//! sends everybody in line away.
+//! sends everybody in line away; a signal sends away who waits with it.
 //!
 //! * The `_LINE` bits, the lines and the nodes in them change under the lock only.
-//! * A node in a line is alive: its task rests until whoever takes the node out has readied it.
+//! * A node in a line is alive. Whoever takes it out, under the lock, readies its task if it wins the node's claim; else
+//!   the signal has won it, and its task comes to take the node out itself, under the lock, before its frame goes.
 
 #![allow(unsafe_code, reason = "nodes lie on the stacks of waiting tasks and are linked by address")]
 
@@ -19,7 +20,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use gander_runtime::lock::{Guard, Lock};
 use gander_runtime::poll::Direction;
-use gander_runtime::{Task, WaitReason};
+use gander_runtime::{Claim, Signal, Task, WaitReason, wait_cancellable};
 
 const CLOSED: u32 = 1;
 
@@ -34,12 +35,20 @@ fn line(direction: Direction) -> u32 {
     held(direction) << 1
 }
 
-/// It is closed.
+/// Why a direction cannot be had.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Closed;
+pub(crate) enum Refused {
+    Closed,
+    /// The signal has fired.
+    Cancelled,
+}
+
+/// How a wait in line ends, but for the signal.
+const TURN: usize = 1;
+const SENT_AWAY: usize = 2;
 
 #[derive(Debug, Default)]
-pub(super) struct Hold {
+pub(crate) struct Hold {
     word: AtomicU32,
     lines: Lock<Lines>,
 }
@@ -78,8 +87,7 @@ unsafe impl Send for Line {}
 struct Node {
     task: Task,
     next: Cell<*const Node>,
-    /// Sent away: set before the task is readied.
-    closed: Cell<bool>,
+    claim: Claim,
 }
 
 impl Line {
@@ -104,20 +112,54 @@ impl Line {
         }
         Some(first)
     }
+
+    /// Takes out the first whose wait ends by this.
+    fn end_first(&mut self, by: usize) -> Option<Task> {
+        loop {
+            // SAFETY: it is alive while we hold the lock.
+            let node = unsafe { &*self.pop()? };
+            if node.claim.claim(by) {
+                return Some(node.task);
+            }
+        }
+    }
+
+    /// Takes out a node, if it is here.
+    fn remove(&mut self, node: *const Node) {
+        let mut before: *const Node = ptr::null();
+        let mut at = self.first;
+        // SAFETY: nodes in the line are alive.
+        while let Some(this) = unsafe { at.as_ref() } {
+            let next = this.next.get();
+            if ptr::eq(at, node) {
+                // SAFETY: likewise.
+                match unsafe { before.as_ref() } {
+                    Some(before) => before.next.set(next),
+                    None => self.first = next,
+                }
+                if next.is_null() {
+                    self.last = before;
+                }
+                return;
+            }
+            before = at;
+            at = next;
+        }
+    }
 }
 
 impl Hold {
-    pub(super) fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.word.load(Ordering::Acquire) & CLOSED != 0
     }
 
-    /// Takes a direction, when those who came before have let go of it.
+    /// Takes a direction, when those who came before have let go of it, or until `end` fires.
     ///
     /// # Blocking
     ///
     /// Parks the goroutine; blocks an ordinary thread.
     #[inline]
-    pub(super) fn lock(&self, direction: Direction) -> Result<(), Closed> {
+    pub(crate) fn lock(&self, direction: Direction, end: Option<&Signal>) -> Result<(), Refused> {
         let held = held(direction);
         let mut word = self.word.load(Ordering::Relaxed);
         while word & (held | CLOSED) == 0 {
@@ -126,16 +168,16 @@ impl Hold {
                 Err(now) => word = now,
             }
         }
-        self.stand_in_line(direction)
+        self.stand_in_line(direction, end)
     }
 
     #[cold]
-    fn stand_in_line(&self, direction: Direction) -> Result<(), Closed> {
+    fn stand_in_line(&self, direction: Direction, end: Option<&Signal>) -> Result<(), Refused> {
         let mut lines = self.lines.lock();
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
             if word & CLOSED != 0 {
-                return Err(Closed);
+                return Err(Refused::Closed);
             }
             let is_free = word & held(direction) == 0;
             let next = word | if is_free { held(direction) } else { line(direction) };
@@ -145,20 +187,38 @@ impl Hold {
                 Err(now) => word = now,
             }
         }
-        let node = Node { task: Task::current(), next: Cell::new(ptr::null()), closed: Cell::new(false) };
-        // SAFETY: the node lies in our frame, which stays until the wait has ended, and that is after it was popped.
+        let node = Node { task: Task::current(), next: Cell::new(ptr::null()), claim: Claim::new() };
+        // SAFETY: the node lies in our frame, which stays until the node has been taken out: by who wins its claim, or
+        // by us below.
         unsafe { lines.of(direction).push(&node) };
         let lock = Guard::leak(lines);
-        // SAFETY: whoever pops the node readies us once, and can do so when the lock is let go, by the landing side.
-        unsafe {
-            gander_runtime::wait(WaitReason::MutexLock, || lock.raw().unlock_handed_over());
+        // SAFETY: the claim can be won when the lock is let go, by the landing side; whoever wins it readies us once. The
+        // lock comes before a signal's: who fires one does not take ours.
+        let ended = unsafe {
+            wait_cancellable(WaitReason::MutexLock, u64::MAX, end, &node.claim, || lock.raw().unlock_handed_over())
+        };
+        match ended {
+            TURN => Ok(()),
+            SENT_AWAY => Err(Refused::Closed),
+            _ => {
+                let mut lines = self.lines.lock();
+                lines.of(direction).remove(&node);
+                self.note_line(&mut lines, direction);
+                Err(Refused::Cancelled)
+            }
         }
-        if node.closed.get() { Err(Closed) } else { Ok(()) }
+    }
+
+    /// Clears the bit of a line in which nobody stands any more.
+    fn note_line(&self, lines: &mut Lines, direction: Direction) {
+        if lines.of(direction).first.is_null() {
+            self.word.fetch_and(!line(direction), Ordering::Release);
+        }
     }
 
     /// Lets go of a direction. Only who has it may call this.
     #[inline]
-    pub(super) fn unlock(&self, direction: Direction) {
+    pub(crate) fn unlock(&self, direction: Direction) {
         let mut word = self.word.load(Ordering::Relaxed);
         while word & line(direction) == 0 {
             let free = word & !held(direction);
@@ -173,21 +233,20 @@ impl Hold {
     #[cold]
     fn hand_on(&self, direction: Direction) {
         let mut lines = self.lines.lock();
-        let line_of = lines.of(direction);
-        let Some(node) = line_of.pop() else {
-            // A close has sent them away.
-            self.word.fetch_and(!held(direction), Ordering::Release);
-            return;
-        };
-        if line_of.first.is_null() {
-            self.word.fetch_and(!line(direction), Ordering::Release);
+        let next = lines.of(direction).end_first(TURN);
+        self.note_line(&mut lines, direction);
+        match next {
+            // SAFETY: it waits, and its claim was won for us.
+            Some(task) => unsafe { Guard::unlock_and_ready(lines, task) },
+            // A close or signals have sent them away.
+            None => {
+                self.word.fetch_and(!held(direction), Ordering::Release);
+            }
         }
-        // SAFETY: the node is alive until its task is readied, which waits and which we popped.
-        unsafe { Guard::unlock_and_ready(lines, (*node).task) };
     }
 
     /// Closes, and sends those in line away. False if it was closed already. Whoever has a direction keeps it.
-    pub(super) fn close(&self) -> bool {
+    pub(crate) fn close(&self) -> bool {
         let before = self.word.fetch_or(CLOSED, Ordering::AcqRel);
         if before & CLOSED != 0 {
             return false;
@@ -195,15 +254,12 @@ impl Hold {
         for direction in [Direction::Read, Direction::Write] {
             loop {
                 let mut lines = self.lines.lock();
-                let Some(node) = lines.of(direction).pop() else {
-                    self.word.fetch_and(!line(direction), Ordering::Release);
+                let Some(task) = lines.of(direction).end_first(SENT_AWAY) else {
+                    self.note_line(&mut lines, direction);
                     break;
                 };
-                // SAFETY: as in `hand_on`.
-                unsafe {
-                    (*node).closed.set(true);
-                    Guard::unlock_and_ready(lines, (*node).task);
-                }
+                // SAFETY: it waits, and its claim was won for us.
+                unsafe { Guard::unlock_and_ready(lines, task) };
             }
         }
         true

@@ -10,6 +10,7 @@
 //! belongs to the open file and not to the descriptor: set, it would surprise whoever has a duplicate, std's sockets that
 //! were made from ours among them. Listeners and pipes need the flag, for there is no other way.
 
+mod held;
 mod hold;
 
 use std::io;
@@ -18,12 +19,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use gander_runtime::Signal;
 use gander_runtime::poll::{Direction, Source};
 use gander_runtime::timer::{deadline_at, now};
 
 use crate::err;
 use crate::sys;
-use hold::Hold;
+
+pub(crate) use held::Held;
+pub(crate) use hold::{Hold, Refused};
+
+/// What ends an operation besides the descriptor and the clock, if anything: a context's signal.
+pub(crate) type End<'a> = Option<&'a Signal>;
 
 /// No deadline, no timeout.
 const NEVER: u64 = u64::MAX;
@@ -36,6 +43,8 @@ pub(crate) struct Fd {
     write: Limits,
     /// Operations return `WouldBlock` and do not wait.
     nonblocking: AtomicBool,
+    /// Datagrams: its reading side was shut by a handle of ours.
+    shut: AtomicBool,
     /// It is a TCP stream that gander made.
     is_plain_tcp: bool,
     /// The last read took all there was, and what has come since is still to be reported: the next one waits before it
@@ -61,27 +70,6 @@ impl Limits {
     }
 }
 
-/// A direction of a descriptor, until dropped.
-struct Held<'a> {
-    fd: &'a Fd,
-    direction: Direction,
-    /// None in non-blocking mode: two may try at once.
-    is_locked: bool,
-    /// When this operation's timeout is over.
-    over_at: u64,
-    /// It tries again after so long even if nothing was reported.
-    nap_nanos: u64,
-}
-
-impl Drop for Held<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        if self.is_locked {
-            self.fd.hold.unlock(self.direction);
-        }
-    }
-}
-
 impl Fd {
     pub(crate) fn new(owned: OwnedFd) -> Fd {
         Fd::with(owned, false)
@@ -98,6 +86,7 @@ impl Fd {
             read: Limits::new(),
             write: Limits::new(),
             nonblocking: AtomicBool::new(false),
+            shut: AtomicBool::new(false),
             is_plain_tcp,
             drained: AtomicBool::new(false),
             source: Source::new(owned.as_raw_fd()),
@@ -112,18 +101,21 @@ impl Fd {
         }
     }
 
-    /// Begins an operation: alone in its direction.
+    /// Begins an operation: alone in its direction, once those before it have ended.
     #[inline]
-    fn begin(&self, direction: Direction) -> io::Result<Held<'_>> {
+    pub(crate) fn begin<'a>(&'a self, direction: Direction, end: End<'a>) -> io::Result<Held<'a>> {
         let nonblocking = self.is_nonblocking();
         if nonblocking {
             self.check_open()?;
         } else {
-            self.hold.lock(direction).map_err(|hold::Closed| err::closed())?;
+            self.hold.lock(direction, end).map_err(|refused| match refused {
+                Refused::Closed => err::closed(),
+                Refused::Cancelled => err::cancelled(),
+            })?;
         }
         let timeout = self.limits(direction).timeout.load(Ordering::Relaxed);
         let over_at = if timeout == NEVER { NEVER } else { now().saturating_add(timeout) };
-        Ok(Held { fd: self, direction, is_locked: !nonblocking, over_at, nap_nanos: NEVER })
+        Ok(Held { fd: self, direction, end, is_locked: !nonblocking, over_at, nap_nanos: NEVER })
     }
 
     /// One operation: tries, waits while it would block, tries again.
@@ -135,9 +127,10 @@ impl Fd {
     pub(crate) fn operate<T>(
         &self,
         direction: Direction,
+        end: End<'_>,
         attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<T>,
     ) -> io::Result<T> {
-        self.begin(direction)?.attempt(attempt)
+        self.begin(direction, end)?.attempt(attempt)
     }
 
     /// Reads up to `room` bytes of a TCP stream, and saves the try in vain that comes between two messages: a read that
@@ -151,9 +144,10 @@ impl Fd {
     pub(crate) fn drain(
         &self,
         room: usize,
+        end: End<'_>,
         mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        let held = self.begin(Direction::Read)?;
+        let held = self.begin(Direction::Read, end)?;
         if !held.is_locked || !self.is_plain_tcp {
             return held.attempt(attempt);
         }
@@ -174,9 +168,10 @@ impl Fd {
         &self,
         direction: Direction,
         deadline: u64,
+        end: End<'_>,
         attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<T>,
     ) -> io::Result<T> {
-        let mut held = self.begin(direction)?;
+        let mut held = self.begin(direction, end)?;
         held.over_at = deadline;
         held.attempt(attempt).map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => err::timed_out(),
@@ -190,9 +185,10 @@ impl Fd {
         &self,
         direction: Direction,
         nap: Duration,
+        end: End<'_>,
         attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<T>,
     ) -> io::Result<T> {
-        let mut held = self.begin(direction)?;
+        let mut held = self.begin(direction, end)?;
         held.nap_nanos = nap.as_nanos() as u64;
         held.attempt(attempt)
     }
@@ -204,9 +200,10 @@ impl Fd {
     pub(crate) fn write_whole(
         &self,
         len: usize,
+        end: End<'_>,
         mut attempt: impl FnMut(BorrowedFd<'_>, usize) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        let held = self.begin(Direction::Write)?;
+        let held = self.begin(Direction::Write, end)?;
         let mut done = held.attempt(|fd| attempt(fd, 0))?;
         while done < len && held.is_locked {
             match held.attempt(|fd| attempt(fd, done)) {
@@ -217,20 +214,16 @@ impl Fd {
         Ok(done)
     }
 
-    /// Waits, in an operation that has failed for want of something that is not this descriptor's to report, until
-    /// `moment`; ended by a close and by the deadline.
-    pub(crate) fn pause(&self, direction: Direction, moment: u64) -> io::Result<()> {
-        // Alone in its direction, as whoever waits.
-        let mut held = self.begin(direction)?;
-        held.over_at = moment;
-        loop {
-            held.reset();
-            held.check()?;
-            if !held.is_locked || now() >= moment {
-                return Ok(());
-            }
-            held.wait()?;
-        }
+    /// Notes that its reading side was shut. The kernel tells that to blocking receives of datagrams only, and ours are not.
+    pub(crate) fn note_shut(&self) {
+        self.shut.store(true, Ordering::Relaxed);
+        // Whoever waits now looks at it.
+        self.source.wake(Direction::Read);
+    }
+
+    /// Whether a receive that finds nothing has come to the end.
+    pub(crate) fn is_shut(&self) -> bool {
+        self.shut.load(Ordering::Relaxed) && !self.is_nonblocking()
     }
 
     fn check_open(&self) -> io::Result<()> {
@@ -313,63 +306,6 @@ impl Fd {
                 .try_clone()
                 .unwrap_or_else(|error| panic!("cannot duplicate a descriptor that has other handles: {error}")),
         }
-    }
-}
-
-impl Held<'_> {
-    #[inline]
-    fn attempt<T>(&self, mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<T>) -> io::Result<T> {
-        let fd = self.fd;
-        loop {
-            self.reset();
-            self.check()?;
-            let blocked = match attempt(fd.owned.as_fd()) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => error,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                // Closed under it, between the check and the attempt.
-                Err(_) if fd.hold.is_closed() => return Err(err::closed()),
-                answer => return answer,
-            };
-            if !self.is_locked || fd.is_nonblocking() || self.over_at != NEVER && now() >= self.over_at {
-                return Err(blocked);
-            }
-            self.wait()?;
-        }
-    }
-
-    /// Begins a try: what is changed or reported after this ends the wait that follows it. Who is not alone does not wait,
-    /// and leaves reports to who does.
-    #[inline]
-    fn reset(&self) {
-        if self.is_locked {
-            if let Direction::Read = self.direction {
-                self.fd.drained.store(false, Ordering::Relaxed);
-            }
-            self.fd.source.reset(self.direction);
-        }
-    }
-
-    /// Fails if it is closed, or past the deadline.
-    #[inline]
-    fn check(&self) -> io::Result<()> {
-        self.fd.check_open()?;
-        let deadline = self.deadline();
-        if deadline != NEVER && now() >= deadline { Err(err::timed_out()) } else { Ok(()) }
-    }
-
-    #[inline]
-    fn deadline(&self) -> u64 {
-        self.fd.limits(self.direction).deadline.load(Ordering::Acquire)
-    }
-
-    /// Waits until something was reported or changed since the last reset, or until it is time to look.
-    #[inline]
-    fn wait(&self) -> io::Result<()> {
-        let mut until = self.deadline().min(self.over_at);
-        if self.nap_nanos != NEVER {
-            until = until.min(now() + self.nap_nanos);
-        }
-        self.fd.source.wait(self.direction, until).or_else(|error| self.fd.check_open().and(Err(error)))
     }
 }
 

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+use gander_runtime::Signal;
 use gander_runtime::poll::Direction;
 use gander_runtime::timer::now;
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
@@ -13,7 +14,7 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use super::TcpStream;
 use crate::addr::no_address;
 use crate::err;
-use crate::fd::Fd;
+use crate::fd::{End, Fd};
 use crate::sys;
 
 /// The address of a TCP or UDP socket.
@@ -49,13 +50,36 @@ fn outcome(fd: BorrowedFd<'_>) -> io::Result<()> {
     }
 }
 
-/// Connects to one address, or fails at `deadline`.
-pub(super) fn one(addr: SocketAddr, deadline: u64) -> io::Result<TcpStream> {
-    if now() >= deadline {
-        return Err(err::timed_out());
+/// How long to go on with it.
+#[derive(Clone, Copy)]
+pub(super) struct Limit<'a> {
+    /// When it fails as timed out.
+    pub(super) deadline: u64,
+    /// The time there is for all addresses together ends here, though it is not for this file to say so.
+    pub(super) share_until: u64,
+    pub(super) end: End<'a>,
+}
+
+impl Limit<'_> {
+    /// Until the clock shows `deadline`.
+    pub(super) fn deadline(deadline: u64) -> Limit<'static> {
+        Limit { deadline, share_until: deadline, end: None }
     }
+
+    fn check(self) -> io::Result<u64> {
+        let time = now();
+        if self.end.is_some_and(Signal::is_fired) {
+            return Err(err::cancelled());
+        }
+        if time >= self.deadline { Err(err::timed_out()) } else { Ok(time) }
+    }
+}
+
+/// Connects to one address.
+pub(super) fn one(addr: SocketAddr, limit: Limit<'_>) -> io::Result<TcpStream> {
+    limit.check()?;
     let fd = Fd::plain_tcp(begin(addr)?);
-    fd.operate_until(Direction::Write, deadline, outcome)?;
+    fd.operate_until(Direction::Write, limit.deadline, limit.end, outcome)?;
     sys::set_nonblocking(fd.as_fd(), false)?;
     Ok(TcpStream { fd: Arc::new(fd) })
 }
@@ -63,11 +87,11 @@ pub(super) fn one(addr: SocketAddr, deadline: u64) -> io::Result<TcpStream> {
 /// So long an address may take before the next one is tried, too.
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// Connects to the first address that answers, or fails at `deadline`.
-pub(super) fn race(addrs: &[SocketAddr], deadline: u64) -> io::Result<TcpStream> {
+/// Connects to the first address that answers. Whatever else was begun is closed in the end, however it ends.
+pub(super) fn race(addrs: &[SocketAddr], limit: Limit<'_>) -> io::Result<TcpStream> {
     let mut left = match addrs {
         [] => return Err(no_address()),
-        [addr] => return one(*addr, deadline),
+        [addr] => return one(*addr, limit),
         _ => taking_turns(addrs).into_iter(),
     };
     // Those that are on their way.
@@ -76,14 +100,11 @@ pub(super) fn race(addrs: &[SocketAddr], deadline: u64) -> io::Result<TcpStream>
     let mut first_error = None;
     let mut next_at = 0;
     loop {
-        let time = now();
-        if time >= deadline {
-            return Err(err::timed_out());
-        }
+        let time = limit.check()?;
         if (time >= next_at || running.is_empty())
             && let Some(addr) = left.next()
         {
-            let share = (deadline - time) / (left.len() as u64 + 1);
+            let share = limit.share_until.saturating_sub(time) / (left.len() as u64 + 1);
             next_at = time + share.min(HEAD_START.as_nanos() as u64);
             match begin(addr) {
                 Ok(fd) => {
@@ -119,8 +140,8 @@ pub(super) fn race(addrs: &[SocketAddr], deadline: u64) -> io::Result<TcpStream>
         if more && (running.is_empty() || now() >= next_at) {
             continue;
         }
-        let until = if more { next_at.min(deadline) } else { deadline };
-        match set.operate_until(Direction::Read, until, sys::look_at_set) {
+        let until = if more { next_at.min(limit.deadline) } else { limit.deadline };
+        match set.operate_until(Direction::Read, until, limit.end, sys::look_at_set) {
             Err(error) if error.kind() != io::ErrorKind::TimedOut => return Err(error),
             _ => {}
         }

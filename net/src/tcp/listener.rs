@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawF
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use gander_runtime::Cancel;
 use gander_runtime::poll::Direction;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
@@ -16,6 +17,7 @@ use super::TcpStream;
 use super::connect::inet;
 use crate::accept;
 use crate::addr::{ToSocketAddrs, first_of};
+use crate::ctx::within;
 use crate::fd::Fd;
 use crate::handle::{conversions, waits};
 
@@ -85,7 +87,20 @@ impl TcpListener {
     ///
     /// If it is closed, or at its deadline or timeout.
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let (socket, addr) = accept::accept(&self.fd)?;
+        let (socket, addr) = accept::accept(&self.fd, None)?;
+        Ok((TcpStream::new(socket), inet(addr)?))
+    }
+
+    /// [`accept`](Self::accept), which ends when `ctx` is done.
+    ///
+    /// # Errors
+    ///
+    /// As [`accept`](Self::accept); and `ctx`'s error when it is done: at once if it was before.
+    pub fn accept_ctx<C>(&self, ctx: &C) -> io::Result<(TcpStream, SocketAddr)>
+    where
+        C: Cancel<Error: Into<io::Error>> + ?Sized,
+    {
+        let (socket, addr) = within(ctx, |end| accept::accept(&self.fd, end))?;
         Ok((TcpStream::new(socket), inet(addr)?))
     }
 

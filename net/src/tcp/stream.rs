@@ -9,12 +9,14 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawF
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use gander_runtime::Cancel;
 use gander_runtime::poll::Direction;
 use gander_runtime::timer::{deadline_after, deadline_at};
 use socket2::SockRef;
 
-use super::connect;
-use crate::addr::ToSocketAddrs;
+use super::connect::{self, Limit};
+use crate::addr::{self, ToSocketAddrs};
+use crate::ctx::within;
 use crate::err;
 use crate::fd::Fd;
 use crate::handle::{conversions, waits};
@@ -71,7 +73,7 @@ impl TcpStream {
     /// If the name does not resolve. The first address's error, if none answers.
     pub fn connect<A: ToSocketAddrs>(addr: A) -> io::Result<TcpStream> {
         let addrs: Vec<_> = addr.to_socket_addrs()?.collect();
-        connect::race(&addrs, u64::MAX)
+        connect::race(&addrs, Limit::deadline(u64::MAX))
     }
 
     /// [`connect`](Self::connect), which fails with [`TimedOut`](io::ErrorKind::TimedOut) at `deadline`. The addresses
@@ -82,7 +84,53 @@ impl TcpStream {
     /// As [`connect`](Self::connect), and at the deadline.
     pub fn connect_deadline<A: ToSocketAddrs>(addr: A, deadline: Instant) -> io::Result<TcpStream> {
         let addrs: Vec<_> = addr.to_socket_addrs()?.collect();
-        connect::race(&addrs, deadline_at(deadline))
+        connect::race(&addrs, Limit::deadline(deadline_at(deadline)))
+    }
+
+    /// [`connect`](Self::connect), which ends when `ctx` is done, whether it still looks up the name or waits for an
+    /// answer. If `ctx` has a deadline the addresses share the time until then. When it has succeeded, `ctx` has nothing
+    /// to do with the connection any more; see [`with_ctx`](Self::with_ctx).
+    ///
+    /// A name is looked up by a goroutine of its own (where there is no runtime, a thread), for the system's resolver cannot
+    /// be called off. That of a cancelled call ends when the resolver answers or gives up. A type that implements
+    /// [`ToSocketAddrs`] by itself is waited for.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect); and `ctx`'s error when it is done: at once if it was before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::time::{Duration, Instant};
+    /// # use gander_runtime::{Cancel, Signal};
+    /// # struct Context(Signal);
+    /// # impl Cancel for Context {
+    /// #     type Error = std::io::Error;
+    /// #     fn signal(&self) -> Option<&Signal> { Some(&self.0) }
+    /// #     fn error(&self) -> std::io::Error { std::io::Error::other("context canceled") }
+    /// # }
+    /// # gander_runtime::run(|| {
+    /// # let ctx = Context(Signal::new());
+    /// use gander_net::{TcpListener, TcpStream};
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    /// let addr = listener.local_addr().unwrap();
+    /// assert!(TcpStream::connect_ctx(addr, &ctx).is_ok());
+    /// # ctx.0.fire();
+    /// // … the context is cancelled …
+    /// assert_eq!(TcpStream::connect_ctx(addr, &ctx).unwrap_err().to_string(), "context canceled");
+    /// # });
+    /// ```
+    pub fn connect_ctx<A: ToSocketAddrs, C>(addr: A, ctx: &C) -> io::Result<TcpStream>
+    where
+        C: Cancel<Error: Into<io::Error>> + ?Sized,
+    {
+        within(ctx, |end| {
+            let addrs: Vec<_> = addr::resolve_until(&addr, end)?.collect();
+            let share_until = ctx.deadline().map_or(u64::MAX, deadline_at);
+            connect::race(&addrs, Limit { deadline: u64::MAX, share_until, end })
+        })
     }
 
     /// Connects to one address, and fails with [`TimedOut`](io::ErrorKind::TimedOut) after `timeout`.
@@ -94,7 +142,7 @@ impl TcpStream {
         if timeout.is_zero() {
             return Err(err::zero_timeout());
         }
-        connect::one(*addr, deadline_after(timeout))
+        connect::one(*addr, Limit::deadline(deadline_after(timeout)))
     }
 
     /// The address of the other end.

@@ -11,12 +11,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use gander_runtime::Cancel;
 use gander_runtime::poll::Direction;
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use super::{from_path, raw, unix};
-use crate::datagram;
-use crate::fd::Fd;
+use crate::ctx::within;
+use crate::datagram::{self, datagram_ctx};
+use crate::fd::{End, Fd};
 use crate::handle::{conversions, waits};
 
 /// A Unix datagram socket. As [`std::os::unix::net::UnixDatagram`].
@@ -39,6 +41,7 @@ pub struct UnixDatagram {
 
 waits!(UnixDatagram, true);
 conversions!(UnixDatagram, std::os::unix::net::UnixDatagram, false);
+datagram_ctx!(UnixDatagram, unix);
 
 impl UnixDatagram {
     fn new(owned: OwnedFd) -> UnixDatagram {
@@ -134,7 +137,7 @@ impl UnixDatagram {
     ///
     /// If it is closed, or at its deadline or timeout.
     pub fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        let (len, addr) = datagram::recv_from(&self.fd, buf, 0)?;
+        let (len, addr) = datagram::recv_from(&self.fd, buf, 0, None)?;
         Ok((len, unix(addr)?))
     }
 
@@ -148,7 +151,7 @@ impl UnixDatagram {
     ///
     /// As [`recv_from`](Self::recv_from).
     pub fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-        datagram::recv(&self.fd, buf, 0)
+        datagram::recv(&self.fd, buf, 0, None)
     }
 
     /// Sends a datagram to the socket at `path`.
@@ -161,7 +164,7 @@ impl UnixDatagram {
     ///
     /// If nobody is there, if it is closed, or at its deadline or timeout.
     pub fn send_to<P: AsRef<Path>>(&self, buf: &[u8], path: P) -> io::Result<usize> {
-        send_to(&self.fd, buf, &from_path(path.as_ref())?)
+        send_to(&self.fd, buf, &from_path(path.as_ref())?, None)
     }
 
     /// Sends a datagram to an address.
@@ -174,7 +177,33 @@ impl UnixDatagram {
     ///
     /// As [`send_to`](Self::send_to).
     pub fn send_to_addr(&self, buf: &[u8], addr: &SocketAddr) -> io::Result<usize> {
-        send_to(&self.fd, buf, &raw(addr)?)
+        send_to(&self.fd, buf, &raw(addr)?, None)
+    }
+
+    /// [`send_to`](Self::send_to), which ends when `ctx` is done.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_to`](Self::send_to); and `ctx`'s error when it is done: at once if it was before.
+    pub fn send_to_ctx<P: AsRef<Path>, C>(&self, buf: &[u8], path: P, ctx: &C) -> io::Result<usize>
+    where
+        C: Cancel<Error: Into<io::Error>> + ?Sized,
+    {
+        let addr = from_path(path.as_ref())?;
+        within(ctx, |end| send_to(&self.fd, buf, &addr, end))
+    }
+
+    /// [`send_to_addr`](Self::send_to_addr), which ends when `ctx` is done.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_to`](Self::send_to); and `ctx`'s error when it is done: at once if it was before.
+    pub fn send_to_addr_ctx<C>(&self, buf: &[u8], addr: &SocketAddr, ctx: &C) -> io::Result<usize>
+    where
+        C: Cancel<Error: Into<io::Error>> + ?Sized,
+    {
+        let addr = raw(addr)?;
+        within(ctx, |end| send_to(&self.fd, buf, &addr, end))
     }
 
     /// Sends a datagram to where it is [connected](Self::connect) to.
@@ -187,21 +216,25 @@ impl UnixDatagram {
     ///
     /// If it is not connected; as [`send_to`](Self::send_to).
     pub fn send(&self, buf: &[u8]) -> io::Result<usize> {
-        datagram::send(&self.fd, buf)
+        datagram::send(&self.fd, buf, None)
     }
 
-    /// Ends one direction or both, for all handles.
+    /// Ends one direction or both, for all handles. A receive that finds nothing returns 0 then, also one that waits.
     ///
     /// # Errors
     ///
     /// If it is closed.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        SockRef::from(&self.fd.open()?).shutdown(how)
+        SockRef::from(&self.fd.open()?).shutdown(how)?;
+        if how != Shutdown::Write {
+            self.fd.note_shut();
+        }
+        Ok(())
     }
 }
 
 /// The kernel does not report when a receiver that this socket is not connected to has room again.
-fn send_to(fd: &Fd, buf: &[u8], addr: &SockAddr) -> io::Result<usize> {
+fn send_to(fd: &Fd, buf: &[u8], addr: &SockAddr, end: End<'_>) -> io::Result<usize> {
     const NAP: Duration = Duration::from_millis(1);
-    fd.operate_napping(Direction::Write, NAP, |fd| datagram::send_once(fd, buf, addr))
+    fd.operate_napping(Direction::Write, NAP, end, |fd| datagram::send_once(fd, buf, addr))
 }

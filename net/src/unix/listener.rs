@@ -10,11 +10,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use gander_runtime::Cancel;
 use gander_runtime::poll::Direction;
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use super::{UnixStream, from_path, raw, unix};
 use crate::accept;
+use crate::ctx::within;
 use crate::fd::Fd;
 use crate::handle::{conversions, waits};
 
@@ -72,7 +74,20 @@ impl UnixListener {
     ///
     /// If it is closed, or at its deadline or timeout.
     pub fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
-        let (socket, addr) = accept::accept(&self.fd)?;
+        let (socket, addr) = accept::accept(&self.fd, None)?;
+        Ok((UnixStream::new(socket), unix(addr)?))
+    }
+
+    /// [`accept`](Self::accept), which ends when `ctx` is done.
+    ///
+    /// # Errors
+    ///
+    /// As [`accept`](Self::accept); and `ctx`'s error when it is done: at once if it was before.
+    pub fn accept_ctx<C>(&self, ctx: &C) -> io::Result<(UnixStream, SocketAddr)>
+    where
+        C: Cancel<Error: Into<io::Error>> + ?Sized,
+    {
+        let (socket, addr) = within(ctx, |end| accept::accept(&self.fd, end))?;
         Ok((UnixStream::new(socket), unix(addr)?))
     }
 

@@ -11,12 +11,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gander_runtime::blocking;
 use gander_runtime::poll::Direction;
+use gander_runtime::timer::deadline_after;
+use gander_runtime::{Cancel, Signal, WaitReason, blocking};
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use super::{from_path, raw, unix};
-use crate::fd::Fd;
+use crate::ctx::within;
+use crate::err;
+use crate::fd::{End, Fd};
 use crate::handle::{conversions, waits};
 use crate::stream_io::{self, stream_io};
 use crate::sys;
@@ -74,6 +77,67 @@ impl UnixStream {
     /// If nobody listens there.
     pub fn connect_addr(addr: &SocketAddr) -> io::Result<UnixStream> {
         UnixStream::connect_raw(&raw(addr)?)
+    }
+
+    /// [`connect`](Self::connect), which ends when `ctx` is done.
+    ///
+    /// # Blocking
+    ///
+    /// Parks the goroutine; blocks an ordinary thread. If the listener's queue is full it tries again every few
+    /// milliseconds, for the kernel reports no end of that.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect); and `ctx`'s error when it is done: at once if it was before.
+    pub fn connect_ctx<P: AsRef<Path>, C>(path: P, ctx: &C) -> io::Result<UnixStream>
+    where
+        C: Cancel<Error: Into<io::Error>> + ?Sized,
+    {
+        let addr = from_path(path.as_ref())?;
+        within(ctx, |end| UnixStream::connect_until(&addr, end))
+    }
+
+    /// [`connect_addr`](Self::connect_addr), which ends when `ctx` is done.
+    ///
+    /// # Blocking
+    ///
+    /// As [`connect_ctx`](Self::connect_ctx).
+    ///
+    /// # Errors
+    ///
+    /// As [`connect_ctx`](Self::connect_ctx).
+    pub fn connect_addr_ctx<C>(addr: &SocketAddr, ctx: &C) -> io::Result<UnixStream>
+    where
+        C: Cancel<Error: Into<io::Error>> + ?Sized,
+    {
+        let addr = raw(addr)?;
+        within(ctx, |end| UnixStream::connect_until(&addr, end))
+    }
+
+    fn connect_until(addr: &SockAddr, end: End<'_>) -> io::Result<UnixStream> {
+        const FIRST_NAP: Duration = Duration::from_millis(1);
+        const LONGEST_NAP: Duration = Duration::from_millis(20);
+        // One that never fires, for a context that never ends.
+        let never = Signal::new();
+        let end = end.unwrap_or(&never);
+        let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+        let mut nap = FIRST_NAP;
+        loop {
+            match socket.connect(addr) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if end.wait_until(WaitReason::IoWrite, deadline_after(nap)) {
+                        return Err(err::cancelled());
+                    }
+                    nap = (nap * 2).min(LONGEST_NAP);
+                }
+                answer => {
+                    answer?;
+                    sys::set_nonblocking(socket.as_fd(), false)?;
+                    return Ok(UnixStream::new(socket.into()));
+                }
+            }
+        }
     }
 
     fn connect_raw(addr: &SockAddr) -> io::Result<UnixStream> {
