@@ -5,6 +5,7 @@
 
 mod accept;
 mod addr;
+mod bell;
 mod ctx;
 mod datagram;
 mod err;
@@ -12,6 +13,7 @@ mod fd;
 pub mod fs;
 mod handle;
 mod pipe;
+mod pipe_stream;
 pub mod process;
 pub mod signal;
 mod stdio;
@@ -24,6 +26,7 @@ mod unix;
 pub use addr::ToSocketAddrs;
 pub use ctx::WithCtx;
 pub use err::is_closed;
+pub use pipe_stream::PipeStream;
 pub use std::net::{AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6};
 pub use tcp::{Incoming, TcpListener, TcpStream};
 pub use udp::UdpSocket;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::{in_goroutines, rounds, settle};
-use gander_net::{Shutdown, TcpListener, TcpStream, UnixListener, UnixStream, is_closed};
+use gander_net::{PipeStream, Shutdown, TcpListener, TcpStream, UnixListener, UnixStream, is_closed};
 use gander_runtime::{scope, spawn, yield_now};
 
 /// A stream, and how to get two ends of one.
@@ -16,6 +16,8 @@ trait Stream: Send + Sync + Sized + 'static {
     fn pair() -> (Self, Self);
     fn read(&self, buf: &mut [u8]) -> io::Result<usize>;
     fn write(&self, buf: &[u8]) -> io::Result<usize>;
+    /// Whether it can end one direction alone.
+    const ENDS_WRITES: bool;
     fn end_writes(&self);
     fn set_deadlines(&self, read: Option<Instant>, write: Option<Instant>) -> io::Result<()>;
     fn close(&self) -> io::Result<()>;
@@ -30,7 +32,7 @@ trait Stream: Send + Sync + Sized + 'static {
 }
 
 macro_rules! stream {
-    ($wrapper:ident, $inner:ty, $pair:expr) => {
+    ($wrapper:ident, $inner:ty, $pair:expr, $shutdown:expr) => {
         struct $wrapper($inner);
 
         impl Stream for $wrapper {
@@ -47,8 +49,13 @@ macro_rules! stream {
                 (&self.0).write(buf)
             }
 
+            const ENDS_WRITES: bool = $shutdown.is_some();
+
             fn end_writes(&self) {
-                self.0.shutdown(Shutdown::Write).unwrap();
+                const SHUTDOWN: Option<fn(&$inner, Shutdown) -> io::Result<()>> = $shutdown;
+                if let Some(shutdown) = SHUTDOWN {
+                    shutdown(&self.0, Shutdown::Write).unwrap();
+                }
             }
 
             fn set_deadlines(&self, read: Option<Instant>, write: Option<Instant>) -> io::Result<()> {
@@ -85,10 +92,11 @@ fn unix_accepted() -> (UnixStream, UnixStream) {
     (client, listener.accept().unwrap().0)
 }
 
-stream!(Tcp, TcpStream, tcp("127.0.0.1:0"));
-stream!(Adopted, TcpStream, adopted());
-stream!(UnixPair, UnixStream, UnixStream::pair().unwrap());
-stream!(UnixAccepted, UnixStream, unix_accepted());
+stream!(Tcp, TcpStream, tcp("127.0.0.1:0"), Some(TcpStream::shutdown));
+stream!(Adopted, TcpStream, adopted(), Some(TcpStream::shutdown));
+stream!(UnixPair, UnixStream, UnixStream::pair().unwrap(), Some(UnixStream::shutdown));
+stream!(UnixAccepted, UnixStream, unix_accepted(), Some(UnixStream::shutdown));
+stream!(Memory, PipeStream, PipeStream::pair(), None::<fn(&PipeStream, Shutdown) -> io::Result<()>>);
 
 fn conforms<S: Stream>() {
     in_goroutines(|| {
@@ -114,7 +122,9 @@ fn copies<S: Stream>() {
                 let mut got = vec![0; bytes.len()];
                 end.read_exact(&mut got);
                 assert!(got == bytes);
-                assert_eq!(end.read(&mut [0; 1]).unwrap(), 0);
+                if S::ENDS_WRITES {
+                    assert_eq!(end.read(&mut [0; 1]).unwrap(), 0);
+                }
             });
         }
     });
@@ -158,8 +168,10 @@ fn times_out<S: Stream>() {
         assert!(Instant::now() >= at);
     }
     a.set_deadlines(None, None).unwrap();
-    assert_eq!(b.write(b"x").unwrap(), 1);
-    a.read_exact(&mut [0; 1]);
+    scope(|scope| {
+        scope.spawn(|| assert_eq!(b.write(b"x").unwrap(), 1));
+        a.read_exact(&mut [0; 1]);
+    });
 }
 
 fn is_released_by_close<S: Stream>() {
@@ -228,4 +240,9 @@ fn unix_pairs_conform() {
 #[test]
 fn accepted_unix_conforms() {
     conforms::<UnixAccepted>();
+}
+
+#[test]
+fn memory_conforms() {
+    conforms::<Memory>();
 }
