@@ -1,12 +1,14 @@
 //! A child process that runs, or has ended.
 
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::process::{ExitStatus, Output};
+use std::time::Duration;
 
 use gander_runtime::blocking;
 use gander_runtime::poll::Direction;
 
+use crate::err;
 use crate::fd::Fd;
 use crate::pipe::{ChildStderr, ChildStdin, ChildStdout};
 use crate::sys;
@@ -58,7 +60,8 @@ impl Child {
     ///
     /// # Blocking
     ///
-    /// Parks the goroutine; blocks an ordinary thread.
+    /// Parks the goroutine; blocks an ordinary thread. Where no descriptor was left to be told of its end by, it blocks the
+    /// thread as [`blocking`] does.
     ///
     /// # Errors
     ///
@@ -66,11 +69,17 @@ impl Child {
     pub fn wait(&mut self) -> io::Result<ExitStatus> {
         drop(self.stdin.take());
         let Child { inner, pidfd, .. } = self;
-        match pidfd {
-            Some(pidfd) => pidfd
-                .operate(Direction::Read, |_| inner.try_wait()?.ok_or_else(|| io::ErrorKind::WouldBlock.into())),
-            None => blocking(|| inner.wait()),
+        if let Some(pidfd) = pidfd {
+            let answer = pidfd.operate(Direction::Read, None, |_| {
+                inner.try_wait()?.ok_or_else(|| io::ErrorKind::WouldBlock.into())
+            });
+            match answer {
+                // The poller could not be had.
+                Err(error) if err::is_exhausted(&error) => {}
+                answer => return answer,
+            }
         }
+        blocking(|| inner.wait())
     }
 
     /// Its status, if it has ended.
@@ -90,30 +99,66 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// If it cannot be read from.
+    /// If it cannot be read from. Then its pipes are closed, and its end is waited for all the same.
     pub fn wait_with_output(mut self) -> io::Result<Output> {
         drop(self.stdin.take());
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        read_both(self.stdout.take(), &mut stdout, self.stderr.take(), &mut stderr)?;
-        let status = self.wait()?;
-        Ok(Output { status, stdout, stderr })
+        let read = read_both(self.stdout.take(), &mut stdout, self.stderr.take(), &mut stderr);
+        let status = self.wait();
+        read?;
+        Ok(Output { status: status?, stdout, stderr })
     }
 }
 
 /// Reads two pipes to their ends, both at once: a child that is not read from may stop.
 fn read_both(
-    mut stdout: Option<ChildStdout>,
+    stdout: Option<ChildStdout>,
     into_out: &mut Vec<u8>,
-    mut stderr: Option<ChildStderr>,
+    stderr: Option<ChildStderr>,
     into_err: &mut Vec<u8>,
 ) -> io::Result<()> {
+    match (stdout, stderr) {
+        (None, None) => Ok(()),
+        (Some(mut pipe), None) => pipe.read_to_end(into_out).map(drop),
+        (None, Some(mut pipe)) => pipe.read_to_end(into_err).map(drop),
+        (Some(stdout), Some(stderr)) => match set_of(&[stdout.as_fd(), stderr.as_fd()]) {
+            Ok(set) => read_to_ends(stdout, into_out, stderr, into_err, |_| {
+                set.operate(Direction::Read, None, sys::look_at_set)
+            }),
+            // No descriptor for the set: one of the two reports, the other one is looked at now and then.
+            Err(error) if err::is_exhausted(&error) => read_to_ends(stdout, into_out, stderr, into_err, |one| {
+                const NAP: Duration = Duration::from_millis(2);
+                let mut has_waited = false;
+                one.operate_napping(Direction::Read, NAP, None, |_| {
+                    if std::mem::replace(&mut has_waited, true) {
+                        Ok(())
+                    } else {
+                        Err(io::ErrorKind::WouldBlock.into())
+                    }
+                })
+            }),
+            Err(error) => Err(error),
+        },
+    }
+}
+
+fn set_of(pipes: &[BorrowedFd<'_>]) -> io::Result<Fd> {
     let set = Fd::new(sys::new_set()?);
-    if let Some(pipe) = &stdout {
-        sys::add_to_set(set.as_fd(), pipe.as_fd(), Direction::Read)?;
+    for &pipe in pipes {
+        sys::add_to_set(set.as_fd(), pipe, Direction::Read)?;
     }
-    if let Some(pipe) = &stderr {
-        sys::add_to_set(set.as_fd(), pipe.as_fd(), Direction::Read)?;
-    }
+    Ok(set)
+}
+
+/// `wait` is given one that is not at its end yet.
+fn read_to_ends(
+    stdout: ChildStdout,
+    into_out: &mut Vec<u8>,
+    stderr: ChildStderr,
+    into_err: &mut Vec<u8>,
+    wait: impl Fn(&Fd) -> io::Result<()>,
+) -> io::Result<()> {
+    let (mut stdout, mut stderr) = (Some(stdout), Some(stderr));
     loop {
         // At its end a pipe is closed, and leaves the set.
         if let Some(pipe) = &stdout
@@ -126,10 +171,11 @@ fn read_both(
         {
             stderr = None;
         }
-        if stdout.is_none() && stderr.is_none() {
-            return Ok(());
+        match (&stdout, &stderr) {
+            (Some(pipe), _) => wait(&pipe.fd)?,
+            (_, Some(pipe)) => wait(&pipe.fd)?,
+            (None, None) => return Ok(()),
         }
-        set.operate(Direction::Read, sys::look_at_set)?;
     }
 }
 
