@@ -1,5 +1,12 @@
 //! What all sockets have in common: waits and their limits, closing, and the ways into and out of other types.
 
+use std::time::Duration;
+
+use gander_runtime::poll::Direction;
+use socket2::SockRef;
+
+use crate::fd::Fd;
+
 /// Methods of a type with a field `fd: Arc<Fd>`. `$flag`: how the kernel's `O_NONBLOCK` follows `set_nonblocking`.
 macro_rules! waits {
     ($name:ident, $flag:expr) => {
@@ -146,21 +153,31 @@ macro_rules! conversions {
         }
 
         impl From<OwnedFd> for $name {
+            /// With the timeouts that it has (`SO_RCVTIMEO`, `SO_SNDTIMEO`); a listener without.
             fn from(owned: OwnedFd) -> $name {
-                // If it fails an accept may block its thread for a while, and that is noticed.
+                let fd = Fd::new(owned);
                 if $listens {
-                    let _ = crate::sys::set_nonblocking(owned.as_fd(), true);
+                    // If it fails an accept may block its thread for a while, and that is noticed.
+                    let _ = crate::sys::set_nonblocking(fd.as_fd(), true);
+                } else {
+                    crate::handle::take_timeouts(&fd);
                 }
-                $name { fd: Arc::new(Fd::new(owned)) }
+                $name { fd: Arc::new(fd) }
             }
         }
 
         impl From<$name> for OwnedFd {
+            /// With its timeouts, as `SO_RCVTIMEO` and `SO_SNDTIMEO`, but for a listener's; without its deadlines, which only
+            /// gander knows.
+            ///
             /// # Panics
             ///
             /// If there are other handles, so that the descriptor has to be duplicated, and none are left.
             fn from(socket: $name) -> OwnedFd {
                 let nonblocking = socket.fd.is_nonblocking();
+                if !$listens {
+                    crate::handle::give_timeouts(&socket.fd);
+                }
                 let owned = Fd::into_owned(socket.fd);
                 if $listens {
                     let _ = crate::sys::set_nonblocking(owned.as_fd(), nonblocking);
@@ -186,14 +203,15 @@ macro_rules! conversions {
         }
 
         impl From<$std> for $name {
-            /// The same socket, for goroutines: its operations wait, whatever it was set to.
+            /// The same socket, for goroutines: its operations wait, even if it was set not to; for as long as its timeouts
+            /// say, if it has any.
             fn from(socket: $std) -> $name {
                 $name::from(OwnedFd::from(socket))
             }
         }
 
         impl From<$name> for $std {
-            /// The same socket, for threads.
+            /// The same socket, for threads. Its timeouts go along, its deadlines do not.
             fn from(socket: $name) -> $std {
                 <$std>::from(OwnedFd::from(socket))
             }
@@ -202,3 +220,25 @@ macro_rules! conversions {
 }
 
 pub(crate) use {conversions, waits};
+
+/// The kernel's timeouts become ours: with `MSG_DONTWAIT` the kernel does not look at them.
+pub(crate) fn take_timeouts(fd: &Fd) {
+    let socket = SockRef::from(fd);
+    for (direction, timeout) in
+        [(Direction::Read, socket.read_timeout()), (Direction::Write, socket.write_timeout())]
+    {
+        // What is no socket has none.
+        if let Ok(Some(timeout)) = timeout {
+            let _ = fd.set_timeout(direction, Some(timeout));
+        }
+    }
+}
+
+/// Ours become the kernel's, for who uses the descriptor without us. The kernel's zero means none, as none of ours does.
+pub(crate) fn give_timeouts(fd: &Fd) {
+    let socket = SockRef::from(fd);
+    let whole_micros = |timeout: Option<Duration>| timeout.map(|timeout| timeout.max(Duration::from_micros(1)));
+    // It can only fail for what is no socket, or is closed.
+    let _ = fd.timeout(Direction::Read).and_then(|timeout| socket.set_read_timeout(whole_micros(timeout)));
+    let _ = fd.timeout(Direction::Write).and_then(|timeout| socket.set_write_timeout(whole_micros(timeout)));
+}
