@@ -100,11 +100,30 @@ ROWS = [
     )),
 ]
 
+def under_wrk(connections):
+    return Row(f"wrk-{connections}", 1, 5, lambda n: n, (
+        Figure(f"HTTP under wrk, {connections} connections: server's processor time, a request", "µs", ("server_us",)),
+        Figure(f"HTTP under wrk, {connections} connections: time, a request", "µs", ("wall_us",)),
+        Figure(f"HTTP under wrk, {connections} connections: late, 99 of 100", "ms", ("late_p99_ms",)),
+    ), quick=5, scales=False, seconds=20)
+
+
+# Only when asked for by name; they want Debian's package wrk. Their size is how many seconds it takes.
+MORE_ROWS = [
+    Row("http-1000", 1, 100_000, lambda n: n, (
+        Figure("HTTP, 1000 connections: server's processor time, a request", "µs", ("server_us",)),
+        Figure("HTTP, 1000 connections: time, a request", "µs", ("wall_us",)),
+    )),
+    under_wrk(64),
+    under_wrk(1000),
+]
+SERVING = ("echo-64", "echo-1000", "http-64", "http-1000", "wrk-64", "wrk-1000")
+
 CHANNELS = ("ping-pong", "stream-1-1", "stream-4-1", "stream-4-4", "sieve", "ring", "select-2", "select-8", "select-default", "select-timeout")
 LOCKS = ("mutex-8", "mutex-1000", "rwlock")
 # A million threads and thousands of switches between them are nobody's choice: rows that would only time out.
 THREADS = ("yield", "spawn", "nested", "ping-pong", "stream-1-1", "stream-4-1", "stream-4-4", "sieve", "select-2", "select-8", "select-default",
-           "select-timeout", "parked", *LOCKS, "ticker-4", "ticker-100", "recursion-cold", "recursion-warm", "echo-64", "echo-1000", "http-64")
+           "select-timeout", "parked", *LOCKS, "ticker-4", "ticker-100", "recursion-cold", "recursion-warm", *SERVING)
 
 
 @dataclass(frozen=True)

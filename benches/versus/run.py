@@ -3,6 +3,8 @@
 
     benches/versus/run.py                                all rows, three passes: under 15 minutes on two processors
     benches/versus/run.py --rows yield,spawn --peers Go  some rows, some peers (and always gander)
+    benches/versus/run.py --rows echo-64,echo-1000,http-64,http-1000,wrk-64,wrk-1000 --peers Go,tokio,may,threads
+                                                         servers alone, with wrk (Debian's package): 8 minutes
     benches/versus/run.py --quick                        one pass of short runs: does everything work?
     benches/versus/run.py --report                       the table and the plots again, from the last results
 
@@ -26,7 +28,7 @@ import sys
 import time
 
 import report
-from rows import GANDER, PEERS, ROWS
+from rows import GANDER, MORE_ROWS, PEERS, ROWS
 
 HERE = pathlib.Path(__file__).resolve().parent
 TARGET = HERE.parent.parent / "target" / "versus"
@@ -43,7 +45,7 @@ def main():
     if options.report:
         report.write(DOCUMENT, json.loads(RESULTS.read_text()))
         return
-    rows = [row for row in ROWS if not options.rows or row.name in options.rows]
+    rows = [row for row in ROWS + MORE_ROWS if row.name in options.rows] if options.rows else ROWS
     peers = [peer for peer in PEERS if not options.peers or peer.name in options.peers or peer.name in GANDER]
     machine = describe_machine()
     unbuilt = {} if options.no_build else build(peers)
@@ -64,14 +66,14 @@ def main():
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words = lambda text: [word.strip() for word in text.split(",")]
-    parser.add_argument("--rows", type=words, help="names, with commas: " + ", ".join(dict.fromkeys(row.name for row in ROWS)))
+    parser.add_argument("--rows", type=words, help="names, with commas: " + ", ".join(dict.fromkeys(row.name for row in ROWS + MORE_ROWS)))
     parser.add_argument("--peers", type=words, help="names, with commas: " + ", ".join(peer.name for peer in PEERS))
     parser.add_argument("--passes", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="one pass of short runs")
     parser.add_argument("--no-build", action="store_true", help="with the programs that are there")
     parser.add_argument("--report", action="store_true", help="only the table and the plots, from the last results")
     options = parser.parse_args()
-    for asked, known in ((options.rows, {row.name for row in ROWS}), (options.peers, {peer.name for peer in PEERS})):
+    for asked, known in ((options.rows, {row.name for row in ROWS + MORE_ROWS}), (options.peers, {peer.name for peer in PEERS})):
         if unknown := set(asked or ()) - known:
             parser.error(f"unknown: {', '.join(sorted(unknown))}")
     return options
@@ -155,7 +157,7 @@ def reduced(size, slower):
 def run(row, program, variant, size):
     """One run of one peer: its answer, or how it failed."""
     began = time.monotonic()
-    serving = row.name.split("-")[0] in ("echo", "http")
+    serving = row.name.split("-")[0] in ("echo", "http", "wrk")
     try:
         answer = serve(row, program, variant, size) if serving else compute(row, program, variant, size)
     except subprocess.TimeoutExpired:
@@ -186,7 +188,8 @@ def compute(row, program, variant, size):
 
 
 def serve(row, program, variant, size):
-    service, connections = row.name.split("-")
+    client, connections = row.name.split("-")
+    service = "echo" if client == "echo" else "http"
     command = [BIN / program, variant, service, str(row.procs), "0"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, preexec_fn=limits, env=ENVIRONMENT)
     try:
@@ -196,6 +199,8 @@ def serve(row, program, variant, size):
                 return json.loads(first)
             server.kill()
             raise RuntimeError(how_it_ended(server.wait(), server.stderr.read()))
+        if client == "wrk":
+            return under_wrk(server.pid, first.split()[1], connections, size, row.seconds)
         command = [BIN / "versus-load", first.split()[1], connections, str(size), service]
         # Its clock also runs during the warm-up, which is a tenth of the requests.
         before = clock_of(server.pid)
@@ -210,6 +215,23 @@ def serve(row, program, variant, size):
         server.wait()
         server.stdout.close()
         server.stderr.close()
+
+
+def under_wrk(pid, port, connections, seconds, limit):
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "5s", "--latency", f"http://127.0.0.1:{port}/plaintext"]
+    before = clock_of(pid)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=limit, stdin=subprocess.DEVNULL, preexec_fn=limits)
+    except FileNotFoundError:
+        raise RuntimeError("wrk is not installed") from None
+    used = clock_of(pid) - before
+    requests = re.search(r"(\d+) requests in ([\d.]+)(m?s)", done.stdout)
+    if done.returncode != 0 or not requests or "Socket errors" in done.stdout or "Non-2xx" in done.stdout:
+        raise RuntimeError(" ".join((done.stdout + done.stderr).split())[-200:])
+    count, took = int(requests[1]), float(requests[2]) / (1000 if requests[3] == "ms" else 1)
+    late = re.search(r"99%\s+([\d.]+)(us|ms|s)", done.stdout)
+    late = float(late[1]) * {"us": 1e-3, "ms": 1, "s": 1e3}[late[2]]
+    return {"sum": seconds, "requests": count, "server_us": used * 1e6 / count, "wall_us": took * 1e6 / count, "late_p99_ms": late}
 
 
 def clock_of(pid):
