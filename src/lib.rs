@@ -143,9 +143,9 @@ pub use gander_runtime::inspect::stats;
 /// ```
 pub mod net {
     pub use gander_net::{
-        AddrParseError, Incoming, IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6,
-        TcpListener, TcpStream, ToSocketAddrs, UdpSocket, UnixDatagram, UnixIncoming, UnixListener, UnixStream,
-        is_closed,
+        AddrParseError, Incoming, IpAddr, Ipv4Addr, Ipv6Addr, PipeStream, Shutdown, SocketAddr, SocketAddrV4,
+        SocketAddrV6, TcpListener, TcpStream, ToSocketAddrs, UdpSocket, UnixDatagram, UnixIncoming, UnixListener,
+        UnixStream, WithCtx, is_closed,
     };
 }
 
