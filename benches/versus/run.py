@@ -4,7 +4,7 @@
     benches/versus/run.py                                all rows, three passes: under 15 minutes on two processors
     benches/versus/run.py --rows yield,spawn --peers Go  some rows, some peers (and always gander)
     benches/versus/run.py --rows echo-64,echo-1000,http-64,http-1000,wrk-64,wrk-1000 --peers Go,tokio,may,threads
-                                                         servers alone, with wrk (Debian's package): 8 minutes
+                                                         servers alone, with wrk (Debian's package): 6 minutes
     benches/versus/run.py --quick                        one pass of short runs: does everything work?
     benches/versus/run.py --report                       the table and the plots again, from the last results
 
