@@ -30,6 +30,7 @@
 //! | talk over sockets | [`net`] |
 //! | use files, children, signals, pipes | [`fs`], [`process`], [`signal`], [`io`] |
 //! | run a future | [`block_on`] |
+//! | wait in `async` code | [`recv_async`](chan::Receiver::recv_async), [`send_async`](chan::Sender::send_async), [`sleep_async`](time::sleep_async); a [`JoinHandle`] is a future |
 //! | wait | [`JoinHandle::join`], [`sleep`](sleep()), [`park`](park()), [`yield_now`] |
 //! | do something later, or again and again | [`time`] |
 //! | end work that nobody waits for any more | [`context`] |

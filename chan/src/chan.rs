@@ -332,14 +332,15 @@ macro_rules! both_sides {
                 self.channel.is_closed()
             }
 
-            /// How many values are in the channel at this moment. Of capacity 0: none, whoever waits.
+            /// How many values are in the channel at this moment. Of capacity 0: none, whoever waits. Values that came
+            /// back from futures count beyond the capacity.
             pub fn len(&self) -> usize {
-                self.channel.visible_len()
+                self.channel.whole_len()
             }
 
             /// Whether there is no value in the channel at this moment. Of capacity 0: always.
             pub fn is_empty(&self) -> bool {
-                self.channel.visible_len() == 0
+                self.channel.whole_len() == 0
             }
 
             /// Whether there is no room in the channel at this moment. Of capacity 0: always.

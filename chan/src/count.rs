@@ -133,7 +133,7 @@ impl<T, S: Side> Handle<T, S> {
     /// What the last handle of a side does.
     #[cold]
     fn last(&self) {
-        let rest: Option<Rest<T>> = if S::IS_SENDER {
+        let rest: Option<(Vec<T>, Rest<T>)> = if S::IS_SENDER {
             self.shared().channel.close();
             None
         } else {

@@ -52,6 +52,16 @@
 //!   and waits for it, also in a `try_` form or past a time limit; if the value is never made the wait goes on as before.
 //! * Of several that wait for one clock any may get its value.
 //!
+//! # In `async` code
+//!
+//! [`recv_async`](Receiver::recv_async) (or `(&receiver).await`) and [`send_async`](Sender::send_async) are futures: for
+//! tokio's tasks, for [`block_on`](gander_runtime::block_on), for any executor, with the runtime or without. They stand in
+//! the same lines as tasks that wait, and meet these, selects and each other. Dropping one takes it out of the line; what a
+//! receive had just been given goes to whom it would have gone to without it, or back to the front of the channel. So each
+//! can stand in an executor's own `select!`, and no value is lost.
+//!
+//! # More
+//!
 //! [`select!`] and [`Select`] wait for several channels and do one operation; [`after`], [`at`] and [`tick`] make channels
 //! that the clock sends into, [`never`](never()) one that nobody does.
 //!
@@ -65,6 +75,7 @@ pub mod clock;
 mod count;
 mod ctx;
 mod err;
+mod future;
 mod iter;
 mod look;
 mod op;
@@ -81,6 +92,7 @@ pub use err::{
     ReadyTimeoutError, RecvError, RecvTimeoutError, SelectTimeoutError, SendError, SendTimeoutError, TryReadyError,
     TryRecvError, TrySelectError, TrySendError,
 };
+pub use future::{RecvFuture, SendFuture};
 pub use iter::{IntoIter, Iter, TryIter};
 #[doc(hidden)]
 pub use select::internal;

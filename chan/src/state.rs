@@ -10,6 +10,8 @@
 //! * A closed channel stays closed. Nobody waits in it and nothing is put into it; what is in it may be taken.
 //! * `senders_wait` and `receivers_wait` say whether the queues have nodes. With `len`, `flags` and `due` they may be
 //!   read without the lock: see `look.rs`.
+//! * A value that came back from a future that was dropped stands before all senders, and is taken before the buffer. So
+//!   the senders that wait are those behind it, and only they end with the channel.
 //! * Into the channel of a clock nobody sends: its buffer has no room and its values come to be in `take`, when they
 //!   are due (`clock.rs`). Since they are not counted, it says without the lock that a sender waits.
 //!
@@ -26,6 +28,7 @@ use gander_runtime::lock::{Guard, Lock};
 use gander_runtime::timer::now;
 
 use crate::clock::{Dial, NEVER};
+use crate::future::Futures;
 use crate::wait::{Node, Outcome, Queue, Waiter, Woken};
 
 /// In `flags`: nobody sends any more.
@@ -52,6 +55,7 @@ pub(crate) struct Core {
     pub(crate) capacity: Option<usize>,
     /// When its clock has the next value.
     pub(crate) due: AtomicU64,
+    pub(crate) futures: Futures,
 }
 
 /// What only the holder of the lock sees.
@@ -90,6 +94,7 @@ impl Core {
             receivers_wait: AtomicBool::new(false),
             capacity,
             due: AtomicU64::new(NEVER),
+            futures: Futures::new(),
         }
     }
 
@@ -155,30 +160,32 @@ impl Core {
         self.senders_wait.store(true, Ordering::Release);
     }
 
-    /// Takes a node out of the receivers' line if it still stands there. After this, and once the lock was free,
-    /// nobody here touches it.
+    /// Takes a node out of the receivers' line if it still stands there; whether it did. After this, and once the lock was
+    /// free, nobody here touches it.
     ///
     /// # Safety
     ///
     /// `lines` are this channel's. The node is alive and has stood in no other queue.
     #[cold]
-    pub(crate) unsafe fn unqueue_receiver(&self, lines: &mut Lines, node: *mut Node) {
+    pub(crate) unsafe fn unqueue_receiver(&self, lines: &mut Lines, node: *mut Node) -> bool {
         // SAFETY: by contract.
-        unsafe { lines.receivers.remove(node) };
+        let was_there = unsafe { lines.receivers.remove(node) };
         self.receivers_wait.store(!lines.receivers.is_empty(), Ordering::Release);
+        was_there
     }
 
-    /// Takes a node out of the senders' line if it still stands there. After this, and once the lock was free, nobody
-    /// here touches it.
+    /// Takes a node out of the senders' line if it still stands there; whether it did. After this, and once the lock was
+    /// free, nobody here touches it.
     ///
     /// # Safety
     ///
     /// `lines` are this channel's. The node is alive and has stood in no other queue.
     #[cold]
-    pub(crate) unsafe fn unqueue_sender(&self, lines: &mut Lines, node: *mut Node) {
+    pub(crate) unsafe fn unqueue_sender(&self, lines: &mut Lines, node: *mut Node) -> bool {
         // SAFETY: by contract.
-        unsafe { lines.senders.remove(node) };
+        let was_there = unsafe { lines.senders.remove(node) };
         self.senders_wait.store(!lines.senders.is_empty(), Ordering::Release);
+        was_there
     }
 
     /// Whether a receive would not wait. A waiting sender that is seen may be gone when it is popped, if the clock or
@@ -215,8 +222,7 @@ impl Core {
         let mut lines = self.lock.lock();
         lines.room += 1;
         let mut woken = Woken::new();
-        lines.senders.end_all(Outcome::Changed, &mut woken);
-        self.senders_wait.store(false, Ordering::Release);
+        self.end_senders(&mut lines, Outcome::Changed, &mut woken);
         drop(lines);
         woken.ready();
     }
@@ -237,9 +243,8 @@ impl Core {
         self.flags.store(flags | CLOSED, Ordering::Release);
         let mut woken = Woken::new();
         lines.receivers.end_all(Outcome::Closed, &mut woken);
-        lines.senders.end_all(Outcome::Closed, &mut woken);
         self.receivers_wait.store(false, Ordering::Release);
-        self.senders_wait.store(false, Ordering::Release);
+        self.end_senders(lines, Outcome::Closed, &mut woken);
         Some(woken)
     }
 
@@ -254,7 +259,7 @@ impl Core {
         self.flags.load(Ordering::Relaxed) & CLOCK != 0
     }
 
-    /// How many values there are to receive.
+    /// How many values there are to receive, but for those that came back.
     pub(crate) fn visible_len(&self) -> usize {
         if !self.is_clock() || self.capacity == Some(0) {
             return self.len();

@@ -147,15 +147,16 @@ impl<T> Channel<T> {
             return FromSender::Nobody;
         }
         let Some(sender) = self.pop_sender(lines) else { return FromSender::Nobody };
+        if sender.has_promised() {
+            // SAFETY: by contract.
+            return unsafe { self.take_without_value(lines, sender, place) };
+        }
         let len = self.len.load(Ordering::Relaxed);
         if len > 0 {
             // SAFETY: the lines come with the lock, and with it the buffer. `len` is what it holds. It is a ring, where
             // no block is freed: into a chain nobody waits to send.
             let _ = unsafe { (*self.buffer.get()).pop(len, place) };
-            return FromSender::Moved(self.refill(lines, len - 1, sender));
-        }
-        if sender.has_promised() {
-            return FromSender::Promised(sender);
+            return FromSender::Moved(self.refill(len - 1, sender));
         }
         // SAFETY: senders wait here with a T.
         unsafe {
@@ -163,6 +164,29 @@ impl<T> Channel<T> {
             ptr::copy_nonoverlapping(value, place, 1);
             FromSender::Moved(task)
         }
+    }
+
+    /// [`take_from_sender`](Self::take_from_sender), of one that has no value at hand: it came back, or is promised. In
+    /// the second case the sender keeps the place in the buffer that becomes free.
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    #[inline(never)]
+    unsafe fn take_without_value(&self, lines: &mut Lines, sender: Waiter, place: *mut T) -> FromSender {
+        if sender.has_come_back() {
+            // SAFETY: the lines are this channel's, and so is the value.
+            return FromSender::Moved(unsafe { self.take_back(sender, place) });
+        }
+        let len = self.len.load(Ordering::Relaxed);
+        if len == 0 {
+            return FromSender::Promised(sender);
+        }
+        // SAFETY: as in `take_from_sender`.
+        let _ = unsafe { (*self.buffer.get()).pop(len, place) };
+        lines.room -= 1;
+        self.len.store(len - 1, Ordering::Release);
+        FromSender::Moved(sender.reserve())
     }
 
     /// [`take`](Self::take), second part: where nobody waits to send. A block that is no longer needed comes back, to
@@ -201,15 +225,9 @@ impl<T> Channel<T> {
         if self.is_closed() { Take::Closed } else { Take::Empty }
     }
 
-    /// Moves a waiting sender's value to the end of a buffer that holds `len` values and has room for one more. If
-    /// it has yet to make the value it keeps the place.
+    /// Moves a waiting sender's value to the end of a buffer that holds `len` values and has room for one more.
     #[inline(always)]
-    fn refill(&self, lines: &mut Lines, len: usize, sender: Waiter) -> Task {
-        if sender.has_promised() {
-            lines.room -= 1;
-            self.len.store(len, Ordering::Release);
-            return sender.reserve();
-        }
+    fn refill(&self, len: usize, sender: Waiter) -> Task {
         // SAFETY: senders wait here with a T, which is the buffer's after the push; the lines come with its lock.
         unsafe {
             let (value, task) = sender.value::<T>();
@@ -245,8 +263,8 @@ impl<T> Channel<T> {
         unsafe { (*self.buffer.get()).supply(block) }
     }
 
-    /// Closes the channel and takes out what is in it, since nobody can receive any more.
-    pub(crate) fn close_and_clear(&self) -> Rest<T> {
+    /// Closes the channel and takes out what is in it, since nobody can receive any more. First of it is what came back.
+    pub(crate) fn close_and_clear(&self) -> (Vec<T>, Rest<T>) {
         let mut lines = self.lock.lock();
         let woken = self.close_locked(&mut lines);
         let len = self.len.load(Ordering::Relaxed);
@@ -258,6 +276,6 @@ impl<T> Channel<T> {
         if let Some(woken) = woken {
             woken.ready();
         }
-        rest
+        (self.take_all_back(), rest)
     }
 }

@@ -28,6 +28,7 @@ mod grow;
 pub mod inspect;
 mod join;
 pub mod leak;
+mod listener;
 pub mod lock;
 mod m;
 mod main_macro;
@@ -43,6 +44,7 @@ mod spawn;
 mod switch;
 pub mod timer;
 mod token;
+mod waker;
 
 pub use block_on::block_on;
 pub use blocking::blocking;
@@ -59,11 +61,13 @@ pub use g::local::GoroutineLocal;
 pub use g::reason::WaitReason;
 pub use grow::{grow, grow_to, maybe_grow, remaining};
 pub use join::JoinHandle;
+pub use listener::Listener;
 pub use main_macro::{main, test, test_unit};
 pub use panics::{UnhandledPanic, set_unhandled_panic_hook, take_unhandled_panic_hook};
 pub use park::{Claim, Task, wait, wait_if, wait_until};
 pub use preempt::hold::{Unpreempted, no_preempt};
 pub use scope::{Scope, ScopedJoinHandle, scope};
+pub use waker::WakerCell;
 
 /// Protocols that loom checks, for its tests.
 #[doc(hidden)]

@@ -170,7 +170,8 @@ impl<'a, T> Guard<'a, T> {
 
 impl<T> Guard<'_, T> {
     /// Releases the lock, readies `task`, and only then lets preemption in: it must not strike between the two, or
-    /// the task would wait for this goroutine's next turn.
+    /// the task would wait for this goroutine's next turn. A [`Listener`](crate::Listener) is told when preemption is in
+    /// again, as it runs code of the program.
     ///
     /// # Safety
     ///
@@ -181,9 +182,14 @@ impl<T> Guard<'_, T> {
         // SAFETY: the guard was the proof that we hold it; by contract.
         unsafe {
             lock.raw.unlock_handed_over();
-            task.ready();
+            if task.is_goroutine() || task.is_thread() {
+                task.ready();
+                m::release_preemption();
+            } else {
+                m::release_preemption();
+                task.ready();
+            }
         }
-        m::release_preemption();
     }
 }
 

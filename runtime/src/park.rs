@@ -12,17 +12,19 @@ use crate::door::AtomicUsize;
 use crate::futex::Event;
 use crate::g::G;
 use crate::g::reason::WaitReason;
+use crate::listener::Listener;
 use crate::m;
 use crate::sched;
 use crate::switch::{AfterSwitch, Locals, locals};
 
 /// A task that waits or is about to, to be readied by somebody else: the address of its goroutine, or of its
-/// thread's event with the lowest bit set.
+/// thread's event with the lowest bit set, or of a [`Listener`] with the bit above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct Task(NonZeroUsize);
 
 const THREAD: usize = 1;
+const LISTENER: usize = 2;
 
 thread_local! {
     /// Where an ordinary thread sleeps. Without a destructor, so it is there until the thread is gone.
@@ -59,22 +61,38 @@ impl Task {
         self.0.get() & THREAD != 0
     }
 
+    /// Whether it is a goroutine.
+    #[inline(always)]
+    pub(crate) fn is_goroutine(self) -> bool {
+        self.0.get() & (THREAD | LISTENER) == 0
+    }
+
+    pub(crate) fn of_listener(listener: *const Listener) -> Task {
+        // An address is not zero.
+        Task(NonZeroUsize::new(listener as usize | LISTENER).expect("a listener has an address"))
+    }
+
     /// Lets the task go on.
+    ///
+    /// A [`Listener`] is told here, which runs code of the program: what may be one is readied with no lock held.
     ///
     /// # Safety
     ///
-    /// The task waits, in one of this module's functions, and has been made visible by its `release`; the caller
-    /// is the only one that wakes it from this wait.
+    /// The task waits, in one of this module's functions, and has been made visible by its `release` (a listener has been
+    /// made visible); the caller is the only one that wakes it from this wait.
     #[inline]
     pub unsafe fn ready(self) {
         let bits = self.0.get();
-        if self.is_thread() {
+        if self.is_goroutine() {
+            // SAFETY: by contract.
+            unsafe { sched::ready(bits as *const G) }
+        } else if self.is_thread() {
             // SAFETY: the thread sleeps, so its thread-locals are alive; `Event::set` does not touch them after
             // the store that may let it go.
             unsafe { (*((bits & !THREAD) as *const Event)).set() }
         } else {
             // SAFETY: by contract.
-            unsafe { sched::ready(bits as *const G) }
+            unsafe { Listener::tell((bits & !LISTENER) as *const Listener) }
         }
     }
 }

@@ -259,3 +259,43 @@ fn timers_1_signals() {
         sender.join().unwrap();
     });
 }
+
+/// Timers as futures: on a thread's executor before, in and after a runtime, and in goroutines.
+#[test]
+fn futures() {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    let test = || {
+        gander_runtime::block_on(async {
+            let due = Duration::from_millis(3);
+            let start = Instant::now();
+            gander_time::sleep_async(due).await;
+            assert!(start.elapsed() >= due);
+            gander_time::sleep_async(Duration::ZERO).await;
+            let timer = gander_time::Timer::new(Duration::from_secs(3600));
+            let theirs = timer.c().clone();
+            let mut receive = pin!(theirs.recv_async());
+            let mut idle = Context::from_waker(Waker::noop());
+            assert!(receive.as_mut().poll(&mut idle).is_pending());
+            // Set anew while somebody waits; stopped; dropped.
+            assert!(timer.reset(due));
+            assert!(receive.await.unwrap() >= start + 2 * due);
+            let mut receive = pin!(theirs.recv_async());
+            assert!(receive.as_mut().poll(&mut idle).is_pending());
+            assert!(!timer.stop());
+            drop(timer);
+            assert!(matches!(receive.as_mut().poll(&mut idle), Poll::Ready(Err(_))));
+            let ticker = gander_time::Ticker::new(due);
+            let (first, second) = (ticker.c().await.unwrap(), ticker.c().await.unwrap());
+            assert!(second >= first + due);
+            let mut never = pin!(gander_time::sleep_async(Duration::MAX));
+            assert!(never.as_mut().poll(&mut idle).is_pending());
+            drop(gander_time::sleep_async(Duration::from_secs(3600)));
+        });
+    };
+    test();
+    gander_runtime::run(test);
+    test();
+}

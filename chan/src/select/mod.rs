@@ -329,6 +329,8 @@ unsafe fn stand(arms: &mut [Arm<'_, '_>], aim: Aim, deadline: u64) -> Try {
             Outcome::Owes => Deal::Owes(Node::creditor(node)),
             Outcome::HasPlace => Deal::HasPlace,
             Outcome::Waiting | Outcome::Watching | Outcome::Changed => return Try::Again,
+            // Those are of futures.
+            Outcome::Left | Outcome::CameBack => return Try::Again,
         };
         Try::Found(position, deal)
     }

@@ -71,9 +71,13 @@ impl<'h> Chosen<'h> {
         match replace(&mut self.deal, Deal::Ready) {
             Deal::HasPlace => sender.channel().send_promised(value),
             Deal::Owes(receiver) => {
-                let value = ManuallyDrop::new(value);
                 // With the lock: a receiver that took up our promise comes to rest before it lets it go.
                 let lines = sender.channel().lock.lock();
+                if receiver.has_left() {
+                    // SAFETY: it waited here, for a T.
+                    return unsafe { sender.channel().send_to_left(lines, receiver, value) };
+                }
+                let value = ManuallyDrop::new(value);
                 // SAFETY: on this channel receivers wait for a T. It waits, and we are the one that ends its wait.
                 unsafe {
                     let task = receiver.give(&raw const *value);

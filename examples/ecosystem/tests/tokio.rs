@@ -84,3 +84,49 @@ fn gander_talks_to_tokio() {
         assert_eq!(block_on(client).unwrap(), "from a goroutine");
     });
 }
+
+/// Channels and timers of gander's in tokio's tasks, beside tokio's own, and given up by its time limits.
+#[test]
+fn channels_are_futures_to_tokio() {
+    let reactor = reactor();
+    run(|| {
+        const COUNT: u64 = 2_000;
+        let (jobs, queue) = gander::chan::bounded(0);
+        let (results, answers) = gander::chan::bounded(4);
+        let tasks: Vec<_> = (0..4)
+            .map(|task| {
+                let (queue, results) = (queue.clone(), results.clone());
+                reactor.spawn(async move {
+                    let mut turns = 0_u64;
+                    loop {
+                        turns += 1;
+                        // Given up again and again, at every moment of a receive.
+                        let job = if turns % 2 == 0 {
+                            let limit = Duration::from_micros(50 * (turns % 3));
+                            let Ok(job) = tokio::time::timeout(limit, queue.recv_async()).await else { continue };
+                            job
+                        } else {
+                            (&queue).await
+                        };
+                        if turns % 64 == task {
+                            gander::time::sleep_async(Duration::from_micros(100)).await;
+                        }
+                        match job {
+                            Ok(job) => results.send_async(job).await.unwrap(),
+                            Err(_) => return turns,
+                        }
+                    }
+                })
+            })
+            .collect();
+        drop((queue, results));
+        let sender = spawn(move || (0..COUNT).for_each(|job| jobs.send(job).unwrap()));
+        let mut got: Vec<u64> = answers.iter().collect();
+        got.sort_unstable();
+        assert!(got.into_iter().eq(0..COUNT), "each once");
+        sender.join().unwrap();
+        for task in tasks {
+            assert!(block_on(task).unwrap() > 0);
+        }
+    });
+}

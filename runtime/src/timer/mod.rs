@@ -6,6 +6,7 @@
 
 pub(crate) mod call;
 mod heap;
+mod wake;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use crate::lock::Lock;
 use heap::Heap;
 
 pub use call::{Call, is_ringing};
+pub use wake::WakeAt;
 
 /// Nanoseconds on the monotonic clock.
 #[inline]

@@ -19,8 +19,12 @@
 //! Not every node comes with a value or a place. In a select the value of a send is made when the send has been chosen,
 //! so its node *promises* one: who pops it wins a sender that still owes. And who only *watches*, to learn when a
 //! channel is ready, is woken when its node is popped, and whoever popped it goes on to the next.
+//!
+//! A future's node lies on the heap, as nobody's frame rests while a future is pending: see `back.rs` and `future/`.
 
 #![allow(unsafe_code, reason = "nodes lie on the stacks of waiting tasks and are linked by address")]
+
+mod back;
 
 use std::ptr;
 
@@ -43,6 +47,10 @@ pub enum Outcome {
     Owes,
     /// The buffer has a place for the value that was promised.
     HasPlace,
+    /// Nothing, and nobody waits for it any more: the future that a value was promised to has been dropped.
+    Left,
+    /// A value stands in line by itself: the future that had it has been dropped.
+    CameBack,
 }
 
 /// A place in a queue.
@@ -54,9 +62,9 @@ pub struct Node {
     task: Task,
     /// Who may end the wait; null if only the partner and the closer can, who agree under the channel's lock.
     claim: *const Claim,
-    /// What stands for this node in the claim.
+    /// What stands for this node in the claim. In a future's node, which has no claim: its number in the order of arrival.
     case: usize,
-    /// Where the value is to be moved from, or to; null while there is none.
+    /// Where the value is to be moved from, or to; null while there is none, and where a value came back.
     value: *mut (),
     outcome: Outcome,
 }
@@ -301,7 +309,7 @@ impl Waiter {
         unsafe { (*self.node).value }
     }
 
-    /// Whether it is a sender that has promised a value and does not have it yet.
+    /// Whether it is a sender that has promised a value and does not have it yet; or a value that came back.
     #[inline(always)]
     pub fn has_promised(&self) -> bool {
         // SAFETY: the node is alive until readied.
