@@ -54,6 +54,9 @@ pub enum What {
     RegionEnd(&'static str),
     /// It said something: a category, and what.
     Log(&'static str, String),
+    /// The kernel was asked which descriptors are ready, and so many goroutines were woken for it. Each of them has a
+    /// [`Ready`](What::Ready) by nobody after it.
+    Poll(usize),
 }
 
 /// An event of a recording.
@@ -85,6 +88,8 @@ const REGION_END: u8 = 12;
 const LOG: u8 = 13;
 /// The text of the log before it: up to 24 bytes.
 const TEXT: u8 = 14;
+
+const POLL: u8 = 15;
 
 /// A log's text is cut there.
 const MOST_TEXT: usize = 240;
@@ -149,6 +154,18 @@ pub(crate) fn spawned(p: Option<&P>, g: &G) {
 #[cold]
 pub(crate) fn readied(p: Option<&P>, id: u64) {
     record(p, READY, 0, id, running_id());
+}
+
+/// The poller was asked, by the holder of `p` or by a thread without one, and woke so many.
+#[cold]
+pub(crate) fn polled(p: Option<&P>, woken: usize) {
+    record(p, POLL, 0, 0, woken as u64);
+}
+
+/// The goroutine with that id was readied by the poller.
+#[cold]
+pub(crate) fn reported(p: Option<&P>, id: u64) {
+    record(p, READY, 0, id, 0);
 }
 
 /// Something happened to `g`, on `p` or outside of any.
@@ -411,6 +428,7 @@ fn decode([nanos, kind, goroutine, word]: Words, proc: Option<usize>, text: Vec<
         STEAL => What::Steal,
         REGION_BEGIN => What::RegionBegin(name()),
         REGION_END => What::RegionEnd(name()),
+        POLL => What::Poll(word as usize),
         LOG => What::Log(name(), String::from_utf8_lossy(&text).into_owned()),
         _ => return None,
     };
