@@ -197,10 +197,11 @@ impl Trace {
                     instant.extend([("s", text("t")), ("args", format!("{{\"goroutine\":{id}}}"))]);
                     json.event(&instant)?;
                 }
-                What::Preempt | What::Steal | What::Rescue(_) => {
+                What::Preempt | What::Steal | What::Rescue(_) | What::Poll(_) => {
                     let what = match event.what {
                         What::Preempt => format!("preempts {}", self.name(id)),
                         What::Steal => format!("steals {}", self.name(id)),
+                        What::Poll(woken) => format!("poll: {woken} woken"),
                         _ => "rescue of a processor".into(),
                     };
                     let mut instant = common("i", what);
