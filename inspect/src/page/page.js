@@ -96,9 +96,11 @@ function groups() {
   $("groups").replaceChildren(...chosen.slice(0, 500).map((group) => {
     const details = element("details");
     const minutes = Math.floor(group.waited / 60);
-    const top = group.frames[0] ? group.frames[0][0] : "(no backtrace)";
+    // The innermost function of the program's own, if there is one.
+    const own = group.frames.find(([name]) => !/^<?(gander_|core::|std::|alloc::|__)/.test(name));
+    const top = (own || group.frames[0] || ["(no backtrace)"])[0];
     const summary = element("summary");
-    summary.append(element("b", "", `${group.count} × [${group.state}${minutes ? ", " + minutes + " min" : ""}]`), " " + top);
+    summary.append(element("b", "", `${group.count} × [${group.state}${minutes ? ", " + minutes + " min" : ""}]`), " " + (group.count === 1 && group.who[0] && group.who[0][1] ? `"${group.who[0][1]}" ` : "") + top);
     details.append(summary);
     const who = group.who.map(([id, name]) => (name ? `${id} "${name}"` : id)).join(", ");
     details.append(element("div", "who", who + (group.count > group.who.length ? ", …" : "")));
