@@ -66,6 +66,12 @@ impl Recorder {
         Trace { events, lost, names }
     }
 
+    /// What was recorded since the last call of this, by time, and how many events were overwritten before they could be
+    /// taken: for who follows a recording. [`snapshot`](Self::snapshot) has only what follows, too.
+    pub fn take(&mut self) -> (Vec<Event>, u64) {
+        self.recording.take()
+    }
+
     /// Ends the recording.
     pub fn stop(self) -> Trace {
         self.snapshot()

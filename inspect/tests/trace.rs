@@ -172,9 +172,10 @@ fn tells_who_was_woken_by_the_kernel() {
         let events = recorder.stop().events;
         let woken = events.iter().position(|e| e.goroutine == Some(id) && e.what == EventKind::Ready(None));
         let woken = woken.expect("its wake-up");
-        let look =
-            events[..woken].iter().rfind(|e| e.proc == events[woken].proc && e.what != EventKind::Ready(None));
-        assert!(matches!(look.unwrap().what, EventKind::Poll(1..)), "{look:?}");
+        // In the same ring, and before it; others without a processor may have looked in between.
+        let proc = events[woken].proc;
+        let look = events[..woken].iter().rfind(|e| e.proc == proc && matches!(e.what, EventKind::Poll(1..)));
+        assert!(look.is_some(), "{events:#?}");
         let after = gander_inspect::stats();
         assert!(after.polls > before.polls && after.poll_wakeups > before.poll_wakeups, "{after:?}");
     });
