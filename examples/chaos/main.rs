@@ -5,6 +5,8 @@
 //! cargo run --release --example chaos -- --seconds 60 --seed 7 --procs 4 --slice-us 100 --shared
 //! ```
 //!
+//! With `CHAOS_TRACE=FILE` the last moments are written there as a timeline (`tests/browser/trace.py` checks it).
+//!
 //! Several lanes play rounds one after the other; a round is a small world with random measures, and a law that holds
 //! whatever happens in it: no value is lost or doubled, no waiter is forgotten, nobody holds what another holds. At the
 //! end nothing may be left over. The seed is printed: the same one makes the same worlds (who runs first in them is up
@@ -113,6 +115,11 @@ fn play(options: Options) {
     let before = gander::num_goroutines();
     let lanes: Arc<[Lane]> = (0..options.lanes).map(|_| Lane::default()).collect();
     watch(lanes.clone());
+    // A flight recorder: the file has the last moments.
+    let trace = std::env::var_os("CHAOS_TRACE").map(|path| {
+        let recorder = gander::inspect::trace::start().expect("nobody else records");
+        (recorder, std::fs::File::create(path).expect("a file to write to"))
+    });
     let end = Instant::now() + Duration::from_secs(options.seconds);
     let playing: Vec<_> = (0..options.lanes)
         .map(|i| {
@@ -130,6 +137,9 @@ fn play(options: Options) {
         if lane.join().is_err() {
             fail(&format!("lane {i}: a law was broken; seed {}", options.seed));
         }
+    }
+    if let Some((recorder, file)) = trace {
+        recorder.stop().write_json(&mut std::io::BufWriter::new(file)).expect("room for a timeline");
     }
     settle(before);
     report(&lanes);

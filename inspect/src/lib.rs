@@ -10,16 +10,21 @@
 //! | `trace.rs` | what happened when, as a timeline |
 //! | `profile.rs`, `pprof.rs` | where does time go, for `go tool pprof` |
 //! | `serve/`, `page/` | all of that in a browser |
+//! | `metrics.rs`, `tracing.rs` | the same for those crates, where the features are on |
 //! | `quit.rs` | the same when the process is told to quit, or has to |
 
 mod dump;
 mod json;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod pprof;
 pub mod profile;
 mod quit;
 mod serve;
 mod symbol;
 pub mod trace;
+#[cfg(feature = "tracing")]
+pub mod tracing;
 mod unwind;
 
 pub use dump::{Dump, Group, dump};

@@ -66,6 +66,12 @@ impl Recorder {
         Trace { events, lost, names }
     }
 
+    /// What was recorded since the last call of this, by time, and how many events were overwritten before they could be
+    /// taken: for who follows a recording. [`snapshot`](Self::snapshot) has only what follows, too.
+    pub fn take(&mut self) -> (Vec<Event>, u64) {
+        self.recording.take()
+    }
+
     /// Ends the recording.
     pub fn stop(self) -> Trace {
         self.snapshot()
@@ -197,10 +203,11 @@ impl Trace {
                     instant.extend([("s", text("t")), ("args", format!("{{\"goroutine\":{id}}}"))]);
                     json.event(&instant)?;
                 }
-                What::Preempt | What::Steal | What::Rescue(_) => {
+                What::Preempt | What::Steal | What::Rescue(_) | What::Poll(_) => {
                     let what = match event.what {
                         What::Preempt => format!("preempts {}", self.name(id)),
                         What::Steal => format!("steals {}", self.name(id)),
+                        What::Poll(woken) => format!("poll: {woken} woken"),
                         _ => "rescue of a processor".into(),
                     };
                     let mut instant = common("i", what);

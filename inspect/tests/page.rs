@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gander_inspect::{Server, serve};
@@ -20,10 +21,36 @@ fn raw(addr: SocketAddr, request: &[u8]) -> (u16, Vec<u8>) {
     let head = String::from_utf8(answer[..end].to_vec()).unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     let body = answer.split_off(end + 4);
+    if head.contains("\r\nTransfer-Encoding: chunked") {
+        return (status, unchunked(&body));
+    }
     let length: usize =
         head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap().parse().unwrap();
     assert_eq!(length, body.len(), "{head}");
     (status, body)
+}
+
+/// The pieces of a body that was sent in pieces, all of them.
+fn unchunked(mut rest: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    loop {
+        let end = rest.windows(2).position(|bytes| bytes == b"\r\n").expect("a length");
+        let length = usize::from_str_radix(std::str::from_utf8(&rest[..end]).unwrap(), 16).unwrap();
+        let piece = &rest[end + 2..];
+        assert_eq!(&piece[length..length + 2], b"\r\n");
+        body.extend_from_slice(&piece[..length]);
+        rest = &piece[length + 2..];
+        if length == 0 {
+            assert!(rest.is_empty(), "something after the end");
+            return body;
+        }
+    }
+}
+
+/// There is one recording at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn get(server: &Server, path: &str) -> Vec<u8> {
@@ -39,6 +66,7 @@ fn json(server: &Server, path: &str) -> Value {
 
 #[test]
 fn shows_what_there_is() {
+    let _alone = alone();
     run(|| {
         let server = serve("127.0.0.1:0").unwrap();
         let waiter = Builder::new().name("seen on <the> \"page\"".into()).spawn(park).unwrap();
@@ -68,6 +96,7 @@ fn shows_what_there_is() {
         }
         let trace = json(&server, "/debug/pprof/trace?seconds=1");
         assert!(trace["traceEvents"].is_array());
+        assert!(json(&server, "/api/stats")["poll_wakeups"].as_u64().unwrap() > 0);
         assert!(!get(&server, "/debug/pprof/cmdline").is_empty());
         assert!(!get(&server, "/debug/pprof/").is_empty());
         waiter.goroutine().unpark();
@@ -77,6 +106,33 @@ fn shows_what_there_is() {
         while TcpStream::connect_timeout(&addr, Duration::from_secs(1)).is_ok() {
             yield_now();
         }
+    });
+}
+
+/// One timeline at a time is recorded or taken; whoever takes it slowly keeps the next one away, and gives way by going.
+#[test]
+fn one_timeline_at_a_time() {
+    let _alone = alone();
+    run(|| {
+        let server = serve("127.0.0.1:0").unwrap();
+        let addr = server.local_addr();
+        let ask = format!("GET /debug/pprof/trace?millis=700 HTTP/1.1\r\nHost: {addr}\r\n\r\n");
+        let mut first = TcpStream::connect(addr).unwrap();
+        first.write_all(ask.as_bytes()).unwrap();
+        // While it is recorded, who serves it sleeps.
+        let recording = || {
+            let serves = |name: &Option<String>| name.as_deref() == Some("gander inspect");
+            gander_inspect::goroutines().iter().any(|g| serves(&g.name) && g.state.to_string() == "sleep")
+        };
+        while !recording() {
+            yield_now();
+        }
+        assert_eq!(raw(addr, ask.as_bytes()).0, 503);
+        drop(first);
+        while raw(addr, ask.replace("700", "1").as_bytes()).0 != 200 {
+            yield_now();
+        }
+        server.stop();
     });
 }
 

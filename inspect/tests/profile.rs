@@ -2,8 +2,8 @@
 
 use std::io::Read;
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use gander_inspect::profile;
@@ -14,6 +14,12 @@ fn unpacked(file: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     flate2::read::GzDecoder::new(file).read_to_end(&mut bytes).expect("it is gzip");
     bytes
+}
+
+/// Waits are measured for one at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn contains(bytes: &[u8], text: &str) -> bool {
@@ -111,6 +117,7 @@ fn sleep_in_here() {
 
 #[test]
 fn waits_by_place_and_reason() {
+    let _alone = alone();
     gander_runtime::run(|| {
         let stop = Arc::new(AtomicBool::new(false));
         let sleeper = spawn({
@@ -150,5 +157,46 @@ fn waits_by_place_and_reason() {
         assert!(!contains(&unpacked(&locks), "sleep_in_here"));
         stop.store(true, Ordering::Relaxed);
         sleeper.join().unwrap();
+    });
+}
+
+#[inline(never)]
+fn hold_in_here(lock: &gander_sync::Mutex<u32>) {
+    let mut held = lock.lock().unwrap();
+    gander_runtime::sleep(Duration::from_millis(2));
+    *held += 1;
+}
+
+/// Who waits for a lock is in the profile of locks, at the place where it waits.
+#[test]
+fn waits_for_locks() {
+    let _alone = alone();
+    gander_runtime::run(|| {
+        let stop = Arc::new(AtomicBool::new(false));
+        let lock = Arc::new(gander_sync::Mutex::new(0));
+        let fight = || {
+            let (stop, lock) = (stop.clone(), lock.clone());
+            spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    hold_in_here(&lock);
+                }
+            })
+        };
+        let both = [fight(), fight()];
+        let began = Instant::now();
+        let file = loop {
+            let mut file = Vec::new();
+            blocking(|| profile::mutex(Duration::from_millis(100), &mut file)).unwrap();
+            if contains(&unpacked(&file), "hold_in_here") {
+                break file;
+            }
+            assert!(began.elapsed() < Duration::from_secs(30), "one of them waits all the time");
+        };
+        if let Some(top) = top("mutex", &file) {
+            assert!(top.contains("Type: delay") && top.contains("hold_in_here"), "{top}");
+            println!("{top}");
+        }
+        stop.store(true, Ordering::Relaxed);
+        both.into_iter().for_each(|task| task.join().unwrap());
     });
 }

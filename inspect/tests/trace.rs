@@ -1,10 +1,12 @@
 //! Recordings, and what other programs read of them.
 
 use std::collections::HashMap;
+use std::io::{Read, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gander_inspect::trace::{AlreadyRecording, EventKind, Trace, log, region, start, start_with};
+use gander_net::{TcpListener, TcpStream};
 use gander_runtime::{Builder, blocking, park, run, sleep, spawn, yield_now};
 use serde_json::Value;
 
@@ -147,5 +149,34 @@ fn keeps_the_last_moments() {
         let last = trace.clone().last(Duration::from_nanos(1));
         assert!(!last.events.is_empty() && last.events.len() < all);
         json(&trace);
+    });
+}
+
+/// Who waits for a socket is woken by the poller: a look that counts it, and its wake-up by nobody.
+#[test]
+fn tells_who_was_woken_by_the_kernel() {
+    let _alone = alone();
+    run(|| {
+        let before = gander_inspect::stats();
+        let recorder = start().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut here = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut there, _) = listener.accept().unwrap();
+        let reader = spawn(move || there.read_exact(&mut [0; 3]).unwrap());
+        let id = reader.goroutine().id();
+        while !gander_inspect::goroutines().iter().any(|g| g.id == id && g.state.to_string() == "io read") {
+            sleep(Duration::from_millis(1));
+        }
+        here.write_all(b"now").unwrap();
+        reader.join().unwrap();
+        let events = recorder.stop().events;
+        let woken = events.iter().position(|e| e.goroutine == Some(id) && e.what == EventKind::Ready(None));
+        let woken = woken.expect("its wake-up");
+        // In the same ring, and before it; others without a processor may have looked in between.
+        let proc = events[woken].proc;
+        let look = events[..woken].iter().rfind(|e| e.proc == proc && matches!(e.what, EventKind::Poll(1..)));
+        assert!(look.is_some(), "{events:#?}");
+        let after = gander_inspect::stats();
+        assert!(after.polls > before.polls && after.poll_wakeups > before.poll_wakeups, "{after:?}");
     });
 }

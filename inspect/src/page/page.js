@@ -25,7 +25,7 @@ async function ask(path) {
 
 // ---- overview ----
 
-const history = { goroutines: [], switches: [] };
+const history_of = { goroutines: [], switches: [] };
 let before = null;
 
 function chart(canvas, values) {
@@ -45,7 +45,7 @@ function chart(canvas, values) {
 function rows(table, head, lines) {
   const make = (cells, name) => {
     const row = element("tr");
-    cells.forEach((cell) => row.append(element(name, "", String(cell))));
+    cells.forEach((cell) => row.append(element(name, "", cell.toLocaleString())));
     return row;
   };
   table.replaceChildren(make(head, "th"), ...lines.map((line) => make(line, "td")));
@@ -57,14 +57,14 @@ async function overview() {
   const now = performance.now();
   const each = before ? ((stats.switches - before.stats.switches) / (now - before.now)) * 1000 : 0;
   before = { stats, now };
-  for (const [list, value] of [[history.goroutines, stats.goroutines], [history.switches, each]]) {
+  for (const [list, value] of [[history_of.goroutines, stats.goroutines], [history_of.switches, each]]) {
     list.push(value);
     if (list.length > 121) list.shift();
   }
   const [running, blocked, idle, bound] = stats.threads;
   const numbers = {
     goroutines: stats.goroutines, "ever spawned": stats.spawned, "switches a second": Math.round(each),
-    steals: stats.steals, preemptions: stats.preemptions, rescues: stats.rescues, timers: stats.timers,
+    "looks at the poller": stats.polls, "woken by it": stats.poll_wakeups, steals: stats.steals, preemptions: stats.preemptions, rescues: stats.rescues, timers: stats.timers,
     "global queue": stats.global_queue, "threads running": running, blocked, idle, "bound, asleep": bound,
     "queueing µs, half and 99 %": stats.queueing_us.map((us) => us === null ? "-" : "< " + Math.round(us).toLocaleString()).join(", "),
     "turns µs, half and 99 %": stats.turns_us.map((us) => us === null ? "-" : "< " + Math.round(us).toLocaleString()).join(", "),
@@ -75,11 +75,11 @@ async function overview() {
     box.append(element("b", "", value.toLocaleString()), element("span", "", name));
     return box;
   }));
-  chart($("goroutine-chart"), history.goroutines);
-  chart($("switch-chart"), history.switches);
+  chart($("goroutine-chart"), history_of.goroutines);
+  chart($("switch-chart"), history_of.switches);
   rows($("doing"), ["doing", "goroutines"], stats.doing.filter(([, count]) => count > 0).sort((a, b) => b[1] - a[1]));
   rows($("procs"), ["P", "busy", "queue", "switches", "steals", "timers"],
-    stats.procs.map((p, i) => [i, p.busy ? "yes" : "", p.queue, p.switches, p.steals, p.timers]));
+    stats.procs.map((p, i) => ["P" + i, p.busy ? "yes" : "", p.queue, p.switches, p.steals, p.timers]));
 }
 
 // ---- goroutines ----
@@ -92,13 +92,15 @@ function groups() {
   const matches = (group) => !wanted || JSON.stringify(group).toLowerCase().includes(wanted);
   const chosen = dump.groups.filter(matches);
   const shown = chosen.reduce((sum, group) => sum + group.count, 0);
-  $("count").textContent = `${shown} of ${dump.total} goroutines in ${chosen.length} groups`;
+  $("count").textContent = `${shown.toLocaleString()} of ${dump.total.toLocaleString()} goroutines in ${chosen.length} groups`;
   $("groups").replaceChildren(...chosen.slice(0, 500).map((group) => {
     const details = element("details");
     const minutes = Math.floor(group.waited / 60);
-    const top = group.frames[0] ? group.frames[0][0] : "(no backtrace)";
+    // The innermost function of the program's own, if there is one.
+    const own = group.frames.find(([name]) => !/^<?(gander_|core::|std::|alloc::|__)/.test(name));
+    const top = (own || group.frames[0] || ["(no backtrace)"])[0];
     const summary = element("summary");
-    summary.append(element("b", "", `${group.count} × [${group.state}${minutes ? ", " + minutes + " min" : ""}]`), " " + top);
+    summary.append(element("b", "", `${group.count.toLocaleString()} × [${group.state}${minutes ? ", " + minutes + " min" : ""}]`), " " + (group.count === 1 && group.who[0] && group.who[0][1] ? `"${group.who[0][1]}" ` : "") + top);
     details.append(summary);
     const who = group.who.map(([id, name]) => (name ? `${id} "${name}"` : id)).join(", ");
     details.append(element("div", "who", who + (group.count > group.who.length ? ", …" : "")));
@@ -112,6 +114,11 @@ function groups() {
   for (const [state, at, count] of dump.counted) {
     $("groups").append(element("div", "who", `${count} more [${state}], created at ${at}`));
   }
+}
+
+function filter_by(text) {
+  $("filter").value = text;
+  groups();
 }
 
 async function look() {
@@ -182,7 +189,7 @@ async function record() {
   }
   pen.fillStyle = getComputedStyle(document.body).color;
   tracks.forEach((track, i) => pen.fillText(track.args.name, 4, i * height + 16));
-  $("recorded").textContent = `${runs.length} turns on ${tracks.length} tracks in ${(end / 1000).toFixed(1)} ms`;
+  $("recorded").textContent = `${runs.length.toLocaleString()} turns on ${tracks.length} tracks in ${(end / 1000).toFixed(1)} ms`;
 }
 
 function point(event) {

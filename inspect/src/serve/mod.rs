@@ -18,6 +18,8 @@ use http::{Request, Response};
 const MOST_CONNECTIONS: usize = 64;
 /// How long a client may take to ask, or to take what it asked for.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long an answer may take in all, however steadily it is taken.
+const LONGEST: Duration = Duration::from_secs(600);
 
 /// Serves a page at `addr` that shows goroutines by their stacks, the scheduler's numbers, a timeline, and profiles under
 /// Go's paths (`go tool pprof http://127.0.0.1:6060/debug/pprof/profile`). It only shows: nothing that a client sends
@@ -139,6 +141,7 @@ fn converse(mut stream: TcpStream, anywhere: bool) -> io::Result<()> {
         }
         Ok(request) => routes::answer(&request),
     };
+    stream.set_write_deadline(Some(Instant::now() + LONGEST))?;
     response.write(&mut stream)
 }
 

@@ -7,6 +7,7 @@
 //! | `/debug/pprof/` | Go's paths: `goroutine` (`?debug=2` as text), `profile?seconds=30`, `block?seconds=1`, `mutex?seconds=1`, `trace?seconds=1` (or `millis`), `cmdline` |
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gander_runtime::blocking;
@@ -76,13 +77,37 @@ fn file(name: &'static str, write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) 
 }
 
 fn timeline(time: Duration) -> Response {
+    let Some(one) = Timeline::begin() else {
+        return Response::problem(503, "another client records or takes a timeline just now");
+    };
     match trace::start() {
         Ok(recorder) => {
             gander_runtime::sleep(time);
             let trace = recorder.stop();
-            file("trace.json", |out| trace.write_json(out))
+            Response::stream("trace.json", BINARY, move |out| {
+                // With it goes its memory.
+                let _one = one;
+                trace.write_json(&mut { out })
+            })
         }
-        Err(error) => Response::problem(500, &error.to_string()),
+        Err(error) => Response::problem(503, &error.to_string()),
+    }
+}
+
+/// A timeline that is recorded, or sent to a client, who may be slow to take it. Only one: each holds what the rings held.
+struct Timeline;
+
+static TIMELINES: AtomicBool = AtomicBool::new(false);
+
+impl Timeline {
+    fn begin() -> Option<Timeline> {
+        (!TIMELINES.swap(true, Ordering::Acquire)).then_some(Timeline)
+    }
+}
+
+impl Drop for Timeline {
+    fn drop(&mut self) {
+        TIMELINES.store(false, Ordering::Release);
     }
 }
 
@@ -115,7 +140,12 @@ fn statistics() -> String {
                 .map_or_else(|| "null".into(), |time| (time.as_nanos() as f64 / 1e3).to_string())
         }))
     };
+    let buckets = |histogram: &Histogram| {
+        array(histogram.buckets().map(|(below, count)| array([below.as_nanos().to_string(), count.to_string()])))
+    };
     object([
+        ("turns", buckets(&stats.turns)),
+        ("queueing", buckets(&stats.queueing)),
         ("turns_us", micros(&stats.turns)),
         ("queueing_us", micros(&stats.queueing)),
         ("goroutines", goroutines.total.to_string()),
@@ -126,8 +156,12 @@ fn statistics() -> String {
         ("preemptions", stats.preemptions.to_string()),
         ("rescues", stats.rescues.to_string()),
         ("timers", stats.timers.to_string()),
+        ("polls", stats.polls.to_string()),
+        ("poll_wakeups", stats.poll_wakeups.to_string()),
+        ("stack_reserved", stats.stack_reserved_bytes.to_string()),
         ("global_queue", stats.global_queue.to_string()),
         ("idle_procs", stats.idle_procs.to_string()),
+        ("searching", threads.searching.to_string()),
         ("threads", array([threads.running, threads.blocked, threads.idle, threads.bound].map(|n| n.to_string()))),
         ("stacks", array([stats.stacks_out, stats.stacks_pooled].map(|n| n.to_string()))),
         ("procs", array(procs)),

@@ -11,7 +11,7 @@ use crate::g::reason::WaitReason;
 use crate::p::P;
 use crate::preempt::{self, rescue};
 use crate::sched::{SPIN, STATS, idle, inject, procs};
-use crate::{entry, m};
+use crate::{entry, m, poll};
 
 /// What the runtime has, and what it has done since its start.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +45,10 @@ pub struct Stats {
     pub rescues: u64,
     /// Timers armed now.
     pub timers: usize,
+    /// How often the kernel was asked which descriptors are ready.
+    pub polls: u64,
+    /// How many goroutines were woken by that.
+    pub poll_wakeups: u64,
     /// How long goroutines had a processor until they gave it up: one turn of about a thousand.
     pub turns: Histogram,
     /// How long goroutines waited in a processor's queue: one of about a thousand.
@@ -95,6 +99,10 @@ pub struct ProcStats {
     pub spawned: u64,
     /// Goroutines that ended on it.
     pub ended: u64,
+    /// How often its holder asked the kernel which descriptors are ready.
+    pub polls: u64,
+    /// How many goroutines were woken by that.
+    pub poll_wakeups: u64,
 }
 
 /// Worker threads by what they are doing.
@@ -145,6 +153,7 @@ pub(super) fn counters() -> Stats {
         procs::get(i).sample.add_to(&mut turns, &mut queueing);
     }
     let sum = |count: fn(&ProcStats) -> u64| procs.iter().map(count).sum::<u64>();
+    let [polls, poll_wakeups] = poll::counts_outside();
     Stats {
         goroutines: GoroutineCounts { total: entry::num_goroutines(), ..GoroutineCounts::default() },
         spawned: sum(|p| p.spawned) + STATS.spawned_outside.load(Ordering::Relaxed),
@@ -158,6 +167,8 @@ pub(super) fn counters() -> Stats {
         preemption_signals: preempt::signal::SENT.load(Ordering::Relaxed),
         preemptions_failed: preempt::NO_THREAD.load(Ordering::Relaxed),
         rescues: rescue::COUNT.load(Ordering::Relaxed),
+        polls: polls + sum(|p| p.polls),
+        poll_wakeups: poll_wakeups + sum(|p| p.poll_wakeups),
         turns,
         queueing,
         timers: procs.iter().map(|p| p.timers).sum(),
@@ -177,6 +188,8 @@ fn look_at(p: &P) -> ProcStats {
         steals: count(&p.counts.steals),
         spawned: count(&p.counts.spawned),
         ended: count(&p.counts.ended),
+        polls: count(&p.counts.polls),
+        poll_wakeups: count(&p.counts.polled),
     }
 }
 

@@ -4,6 +4,7 @@
 //! (`p/attend.rs`), and a spawn or a wake-up one branch. On, an event is a clock read and six
 //! stores into a ring of the P's own, about 50 ns.
 
+use std::ops::Range;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -54,6 +55,9 @@ pub enum What {
     RegionEnd(&'static str),
     /// It said something: a category, and what.
     Log(&'static str, String),
+    /// The kernel was asked which descriptors are ready, and so many goroutines were woken for it. Each of them has a
+    /// [`Ready`](What::Ready) by nobody after it.
+    Poll(usize),
 }
 
 /// An event of a recording.
@@ -85,6 +89,8 @@ const REGION_END: u8 = 12;
 const LOG: u8 = 13;
 /// The text of the log before it: up to 24 bytes.
 const TEXT: u8 = 14;
+
+const POLL: u8 = 15;
 
 /// A log's text is cut there.
 const MOST_TEXT: usize = 240;
@@ -149,6 +155,18 @@ pub(crate) fn spawned(p: Option<&P>, g: &G) {
 #[cold]
 pub(crate) fn readied(p: Option<&P>, id: u64) {
     record(p, READY, 0, id, running_id());
+}
+
+/// The poller was asked, by the holder of `p` or by a thread without one, and woke so many.
+#[cold]
+pub(crate) fn polled(p: Option<&P>, woken: usize) {
+    record(p, POLL, 0, 0, woken as u64);
+}
+
+/// The goroutine with that id was readied by the poller.
+#[cold]
+pub(crate) fn reported(p: Option<&P>, id: u64) {
+    record(p, READY, 0, id, 0);
 }
 
 /// Something happened to `g`, on `p` or outside of any.
@@ -345,22 +363,44 @@ fn provide(place: &AtomicPtr<Ring>, capacity: usize) -> u64 {
 impl Recording {
     /// What was recorded so far, by time, as far as it was kept; and how many events were not.
     pub fn events(&self) -> (Vec<Event>, u64) {
+        self.events_until(&[], u64::MAX)
+    }
+
+    /// [`events`](Self::events) since the last call of this. The text of a log that is written just now may be cut.
+    pub fn take(&mut self) -> (Vec<Event>, u64) {
+        // SAFETY: null or a ring, and those are never freed.
+        let count =
+            |place: &AtomicPtr<Ring>| unsafe { place.load(Ordering::Acquire).as_ref() }.map_or(0, Ring::count);
+        let ends: Vec<u64> = (0..procs::ever()).map(|i| count(&procs::get(i).trace)).collect();
+        let outside_end = count(&OUTSIDE);
+        let taken = self.events_until(&ends, outside_end);
+        (self.from, self.outside_from) = (ends, outside_end);
+        taken
+    }
+
+    /// The events before these numbers; with none, all.
+    fn events_until(&self, ends: &[u64], outside_end: u64) -> (Vec<Event>, u64) {
         let mut events = Vec::new();
         let mut lost = 0;
-        for i in 0..procs::ever() {
+        let procs = if ends.is_empty() { procs::ever() } else { ends.len() };
+        for i in 0..procs {
             let from = self.from.get(i).copied().unwrap_or(0);
-            lost += self.read(&procs::get(i).trace, from, Some(i), &mut events);
+            let end = ends.get(i).copied().unwrap_or(u64::MAX);
+            lost += self.read(&procs::get(i).trace, from..end, Some(i), &mut events);
         }
-        lost += self.read(&OUTSIDE, self.outside_from, None, &mut events);
+        lost += self.read(&OUTSIDE, self.outside_from..outside_end, None, &mut events);
         events.sort_by_key(|event| event.nanos);
         (events, lost)
     }
 
-    fn read(&self, place: &AtomicPtr<Ring>, from: u64, proc: Option<usize>, events: &mut Vec<Event>) -> u64 {
+    fn read(&self, place: &AtomicPtr<Ring>, part: Range<u64>, proc: Option<usize>, events: &mut Vec<Event>) -> u64 {
         // SAFETY: null or a ring, and those are never freed.
         let Some(ring) = (unsafe { place.load(Ordering::Acquire).as_ref() }) else { return 0 };
         let mut words = Vec::new();
-        let lost = ring.copy_from(from, self.capacity, &mut words);
+        let lost = ring.copy_from(part.start, self.capacity, &mut words);
+        // What is not lost begins there.
+        let begin = part.start.saturating_add(lost);
+        words.truncate(usize::try_from(part.end.saturating_sub(begin)).unwrap_or(usize::MAX));
         let mut words = words.into_iter().peekable();
         while let Some(event) = words.next() {
             let mut text = Vec::new();
@@ -411,6 +451,7 @@ fn decode([nanos, kind, goroutine, word]: Words, proc: Option<usize>, text: Vec<
         STEAL => What::Steal,
         REGION_BEGIN => What::RegionBegin(name()),
         REGION_END => What::RegionEnd(name()),
+        POLL => What::Poll(word as usize),
         LOG => What::Log(name(), String::from_utf8_lossy(&text).into_owned()),
         _ => return None,
     };

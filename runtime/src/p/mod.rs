@@ -74,13 +74,22 @@ pub(crate) struct Counts {
     pub(crate) ended: AtomicU64,
     pub(crate) switches: AtomicU64,
     pub(crate) steals: AtomicU64,
+    /// Looks at the poller, and how many goroutines they woke.
+    pub(crate) polls: AtomicU64,
+    pub(crate) polled: AtomicU64,
 }
 
 /// Adds one to a counter that only the caller writes.
 #[inline(always)]
 pub(crate) fn bump(counter: &AtomicU64) {
+    add(counter, 1);
+}
+
+/// [`bump`] by more than one.
+#[inline(always)]
+pub(crate) fn add(counter: &AtomicU64, more: u64) {
     // Release: who sees an end counted sees the spawn counted that was before it.
-    counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Release);
+    counter.store(counter.load(Ordering::Relaxed) + more, Ordering::Release);
 }
 
 // SAFETY: see the type's documentation for who touches which field.

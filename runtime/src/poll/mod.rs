@@ -33,14 +33,15 @@ mod thread;
 
 use std::io;
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use crate::alarm;
 use crate::cancel::{Signal, Waiter};
 use crate::g::reason::WaitReason;
 use crate::g::{G, State};
+use crate::inspect::trace;
 use crate::m;
-use crate::p::P;
+use crate::p::{P, add};
 use crate::park::{Task, wait_if};
 use crate::sched::inject;
 use crate::token::Token;
@@ -221,11 +222,21 @@ pub(crate) struct Readied {
     first: *const G,
     last: *const G,
     len: usize,
+    /// Whether the kernel was asked.
+    looked: bool,
+}
+
+/// Looks by those who had no P afterwards, and how many goroutines they woke; the others are counted on their P.
+static OUTSIDE: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
+
+/// The looks without a P, and the goroutines they woke.
+pub(crate) fn counts_outside() -> [u64; 2] {
+    OUTSIDE.each_ref().map(|count| count.load(Ordering::Relaxed))
 }
 
 impl Readied {
     fn new() -> Readied {
-        Readied { first: std::ptr::null(), last: std::ptr::null(), len: 0 }
+        Readied { first: std::ptr::null(), last: std::ptr::null(), len: 0, looked: false }
     }
 
     /// Takes what is reported for a slot. `special`: and it is not plain readiness.
@@ -269,8 +280,21 @@ impl Readied {
     ///
     /// The caller has the private part of `p`.
     pub(crate) unsafe fn put(self, p: &P) -> usize {
+        if !self.looked {
+            return 0;
+        }
         let len = self.len;
+        add(&p.counts.polls, 1);
+        add(&p.counts.polled, len as u64);
+        let traced = p.attend.is_traced();
+        if traced {
+            trace::polled(Some(p), len);
+        }
         for g in self {
+            if traced {
+                // SAFETY: what is linked here is ours, and alive.
+                trace::reported(Some(p), unsafe { (*g).id.get() });
+            }
             // SAFETY: by contract; it is ours to hand over.
             unsafe { p.put(g) };
         }
@@ -279,8 +303,28 @@ impl Readied {
 
     /// Hands them over to the global queue. The caller calls a worker.
     pub(crate) fn inject(self) {
+        if !self.looked {
+            return;
+        }
+        OUTSIDE[0].fetch_add(1, Ordering::Relaxed);
+        OUTSIDE[1].fetch_add(self.len as u64, Ordering::Relaxed);
+        if trace::is_on() {
+            self.record();
+        }
         if !self.is_empty() {
             inject::put_all(self);
+        }
+    }
+
+    /// Records the look and those it woke, without a P.
+    #[cold]
+    fn record(&self) {
+        trace::polled(None, self.len);
+        let mut at = self.first;
+        // SAFETY: what is linked here is ours, and alive.
+        while let Some(g) = unsafe { at.as_ref() } {
+            trace::reported(None, g.id.get());
+            at = g.next.get();
         }
     }
 }
@@ -301,6 +345,7 @@ pub(crate) fn look() -> Readied {
     static LOOKS: AtomicBool = AtomicBool::new(false);
     let mut readied = Readied::new();
     if is_wanted() && !LOOKS.load(Ordering::Relaxed) && !LOOKS.swap(true, Ordering::Acquire) {
+        readied.looked = true;
         epoll::look(&mut readied);
         LOOKS.store(false, Ordering::Release);
     }
@@ -309,7 +354,7 @@ pub(crate) fn look() -> Readied {
 
 /// Sleeps until something is reported, until [`call_sleeper`], or until `deadline`. For one worker at a time.
 pub(crate) fn sleep_until(deadline: u64) -> Readied {
-    let mut readied = Readied::new();
+    let mut readied = Readied { looked: true, ..Readied::new() };
     epoll::sleep_until(deadline, &mut readied);
     readied
 }
