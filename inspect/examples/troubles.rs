@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use gander_inspect::trace::region;
 use gander_runtime::{Builder, JoinHandle, blocking, go, park, run, sleep, spawn, yield_now};
+use gander_sync::{Barrier, RwLock};
 
 fn named(name: &str, f: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
     Builder::new().name(name.into()).spawn(f).expect("memory for a goroutine")
@@ -52,6 +53,28 @@ fn circle() {
     *second.lock().expect("nobody panics") = Some(handle);
 }
 
+/// Two locks in two orders, and some who want one of them.
+fn locks() {
+    let (accounts, log, both) =
+        (Arc::new(gander_sync::Mutex::new(0)), Arc::new(RwLock::new(0)), Arc::new(Barrier::new(2)));
+    let (their_accounts, their_log, their_both) = (accounts.clone(), log.clone(), both.clone());
+    named("audit", move || {
+        let _log = their_log.write();
+        their_both.wait();
+        drop(their_accounts.lock());
+    });
+    let their_accounts = accounts.clone();
+    named("transfer", move || {
+        let _accounts = their_accounts.lock();
+        both.wait();
+        drop(log.read());
+    });
+    (0..5).for_each(|_| {
+        let accounts = accounts.clone();
+        drop(named("deposit", move || drop(accounts.lock())));
+    });
+}
+
 fn main() {
     let port = std::env::args().nth(1).unwrap_or_else(|| "6060".into());
     run(move || {
@@ -60,6 +83,7 @@ fn main() {
         named("hot loop", compute_without_end);
         named("stuck in a call", read_without_end);
         circle();
+        locks();
         (0..10_000).for_each(|_| go(|| sleep(Duration::from_secs(1_000_000))));
         (0..4).for_each(|_| drop(named("talker", talk)));
         println!("look at http://{}", server.local_addr());
