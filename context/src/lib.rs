@@ -30,8 +30,8 @@
 //! # });
 //! ```
 //!
-//! Calls of gander that wait have a form that takes a context: `recv_ctx`, `send_ctx`, `lock_ctx`, `acquire_ctx`,
-//! `sleep_ctx`. In a `select!` there is [`done`](Context::done). All of them can be told of an end of another kind too, by
+//! Calls of gander that wait have a form that takes a context: `recv_ctx`, `send_ctx`, `lock_ctx`, `read_ctx`,
+//! `write_ctx`, `wait_ctx` (of conditions, notifications and wait groups), `acquire_ctx`, `sleep_ctx`. In a `select!` there is [`done`](Context::done). All of them can be told of an end of another kind too, by
 //! whoever implements [`Cancel`].
 //!
 //! # Groups of goroutines
