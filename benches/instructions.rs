@@ -41,7 +41,7 @@ const RUN: &str = "--run-row";
 
 type Row = (&'static str, fn(u64));
 
-const ROWS: [Row; 8] = [
+const ROWS: [Row; 10] = [
     ("yield, two in turn", yield_in_turn),
     ("go + end, batches of 1000", go_and_end),
     ("spawn + join, batches of 1000", spawn_and_join),
@@ -50,6 +50,8 @@ const ROWS: [Row; 8] = [
     ("send + receive, room for 128", |count| stream(128, count)),
     ("send + receive, nobody waits", by_oneself),
     ("select of 2, unbuffered", select_of_two),
+    ("lock + unlock a mutex", lock_and_unlock),
+    ("lock + unlock a mutex, one waits", hand_over),
 ];
 
 fn main() -> ExitCode {
@@ -200,6 +202,30 @@ fn select_of_two(count: u64) {
         })
         .sum();
     assert_eq!(sum, count / 2 * (count / 2 - 1));
+}
+
+/// A lock that nobody else wants.
+fn lock_and_unlock(count: u64) {
+    let mutex = gander::sync::Mutex::new(0);
+    (0..count).for_each(|_| *std::hint::black_box(&mutex).lock().expect("nobody panics") += 1);
+    assert_eq!(mutex.into_inner().expect("nobody panicked"), count);
+}
+
+/// A lock that two want, and each lets the other wait for it.
+fn hand_over(count: u64) {
+    let mutex = gander::sync::Mutex::new(0);
+    let turns = || {
+        for _ in 0..count / 2 {
+            let mut sum = mutex.lock().expect("nobody panics");
+            gander::yield_now();
+            *sum += 1;
+        }
+    };
+    gander::scope(|s| {
+        s.spawn(turns);
+        turns();
+    });
+    assert_eq!(mutex.into_inner().expect("nobody panicked"), count / 2 * 2);
 }
 
 // ---- counting ----

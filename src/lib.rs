@@ -223,3 +223,8 @@ mod readme {}
 #[cfg(doctest)]
 #[doc = include_str!("../docs/from-go.md")]
 mod from_go {}
+
+/// And those of the page about tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/testing.md")]
+mod testing {}

@@ -73,7 +73,7 @@ fn start_named(name: &str, f: impl FnOnce() + Send + 'static) -> gander::JoinHan
     Builder::new().name(name.into()).spawn(f).expect("memory for a goroutine")
 }
 
-/// One of each: a leaked receiver, a hot loop, a thread stuck in a call, two that wait for each other, and sleepers. Returns when each is where it will stay.
+/// One of each: a leaked receiver, a hot loop, a thread stuck in a call, two that wait for each other, two with two locks, and sleepers. Returns when each is where it will stay.
 fn name_every_kind(sleepers: usize) {
     let (tx, rx) = gander::chan::bounded(0);
     std::mem::forget(tx);
@@ -91,15 +91,34 @@ fn name_every_kind(sleepers: usize) {
     });
     tx.send(b).expect("a receives it");
     std::mem::forget(send_a);
+    take_both_locks();
     (0..sleepers).for_each(|_| gander::go(sleep_for_ever));
     let count = |words: &str| {
         let mut count = 0;
         gander::inspect::for_each_goroutine(|g| count += usize::from(g.state.to_string() == words));
         count
     };
-    while count("sleep") < sleepers || count("chan receive") < 2 || count("join") < 1 || count("blocking call") < 1
+    while count("sleep") < sleepers
+        || count("chan receive") < 2
+        || count("join") < 1
+        || count("blocking call") < 1
+        || count("mutex lock") < 2
     {
         gander::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Two goroutines, with a lock each, that want the other's.
+fn take_both_locks() {
+    use gander::sync::{Arc, Barrier, Mutex};
+    let (a, b, both) = (Arc::new(Mutex::new(())), Arc::new(Mutex::new(())), Arc::new(Barrier::new(2)));
+    for (name, first, second) in [("a, then b", &a, &b), ("b, then a", &b, &a)] {
+        let (first, second, both) = (first.clone(), second.clone(), both.clone());
+        start_named(name, move || {
+            let _first = first.lock().unwrap();
+            both.wait();
+            let _second = second.lock().unwrap();
+        });
     }
 }
 
@@ -249,7 +268,11 @@ cases! {
     });
     // leaks-1: where a bug (cockroach#7504, two locks in two orders) takes main with it, all of it is reported.
     leaks_1_nothing_moves: |name| {
-        child(name, &[]).expect(2, &["all goroutines are asleep", "\"main\" [mutex lock", "\"release\" [mutex lock"]);
+        child(name, &[]).expect(2, &[
+            "all goroutines are asleep", "\"main\" [mutex lock", "\"release\" [mutex lock",
+            // Who has what they wait for, and that it is a circle.
+            "circle: goroutine ", "\"release\" [mutex lock], which waits for goroutine ", ", held by goroutine ",
+        ]);
     }, under_main!(|| {
         use gander::sync::{Arc, Mutex};
         let (lease, cache) = (Arc::new(Mutex::new(())), Arc::new(Mutex::new(())));
@@ -720,6 +743,7 @@ cases! {
             "SIGQUIT: quit", "\"leaked receiver\" [chan receive]:", "receive_for_ever", "\"hot\" [", "spin_for_ever",
             "\"stuck in read\" [blocking call]:", "read_for_ever", " [sleep]:", " … and ", "sleep_for_ever",
             "\"cycle a\" [join]:", " waits for goroutine ", "\"cycle b\" [chan receive]:", "created by goroutine ",
+            "circle: goroutine ", " \"a, then b\" [mutex lock]", " \"b, then a\" [mutex lock]", ", held by goroutine ",
         ]);
         let sleepers = ended.err.lines().find(|line| line.ends_with(" more") && line.contains("[sleep]")).expect("sleepers");
         let count: usize = sleepers.split(' ').next().unwrap().parse().unwrap();
@@ -736,7 +760,7 @@ cases! {
         assert!(!none.err.contains("goroutine "), "{none:?}");
         let single = child(name, &[("GANDER_TRACEBACK", "single")]);
         single.expect(2, &["\"hot\" ["]);
-        assert!(!single.err.contains("leaked receiver"), "{single:?}");
+        assert!(!single.err.contains("leaked receiver") && !single.err.contains("circle"), "{single:?}");
         child(name, &[("GANDER_TRACEBACK", "system")]).expect(2, &["leaked receiver", "gander_runtime::"]);
         child(name, &[("GANDER_TRACEBACK", "loud")]).expect(2, &["GANDER_TRACEBACK=\"loud\"", "leaked receiver"]);
     }, under_main!(|| {

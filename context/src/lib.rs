@@ -30,8 +30,10 @@
 //! # });
 //! ```
 //!
-//! Calls of gander that wait have a form that takes a context: `recv_ctx`, `send_ctx`, `lock_ctx`, `acquire_ctx`,
-//! `sleep_ctx`; of sockets `connect_ctx`, `accept_ctx`, `recv_from_ctx`, and `with_ctx` for reads and writes. In a `select!` there is [`done`](Context::done). All of them can be told of an end of another kind too, by
+//! Calls of gander that wait have a form that takes a context: `recv_ctx`, `send_ctx`, `lock_ctx`, `read_ctx`,
+//! `write_ctx`, `wait_ctx` (of conditions, notifications and wait groups), `acquire_ctx`, `sleep_ctx`; of sockets
+//! `connect_ctx`, `accept_ctx`, `recv_from_ctx`, and `with_ctx` for reads and writes. In a `select!` there is
+//! [`done`](Context::done). All of them can be told of an end of another kind too, by
 //! whoever implements [`Cancel`].
 //!
 //! # Groups of goroutines

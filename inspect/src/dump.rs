@@ -5,8 +5,8 @@ use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
 
-use gander_runtime::inspect::{GoroutineInfo, GoroutineState, for_each_stack};
-use gander_runtime::num_goroutines;
+use gander_runtime::inspect::{Circle, GoroutineInfo, GoroutineState, Holder, circles, for_each_stack};
+use gander_runtime::{GoroutineId, num_goroutines};
 
 use crate::symbol::{Frame, Symbols, without_runtime};
 use crate::unwind::Unwinder;
@@ -26,6 +26,8 @@ pub struct Dump {
     pub groups: Vec<Group>,
     /// Beyond twenty thousand, goroutines that were only counted: what they did, where they were spawned, how many.
     pub counted: Vec<(GoroutineState, &'static Location<'static>, usize)>,
+    /// Goroutines that wait for each other, in circles: among all of them, those that were only counted as well.
+    pub circles: Vec<Circle>,
     /// Whether frames of the runtime are displayed as well.
     pub with_runtime: bool,
 }
@@ -71,9 +73,13 @@ pub fn dump() -> Dump {
     let mut groups: HashMap<(GoroutineState, usize, Vec<usize>), Vec<GoroutineInfo>> = HashMap::new();
     let mut kinds: HashMap<(GoroutineState, usize), Kind> = HashMap::new();
     let mut seen = 0;
+    let mut waiting = Vec::new();
     for_each_stack(
         |info| {
             seen += 1;
+            if info.waits_for.is_some() {
+                waiting.push(info.clone());
+            }
             let new = Kind { spawned_at: info.spawned_at, in_full: 0, counted: 0 };
             let kind = kinds.entry((info.state, key(info.spawned_at))).or_insert(new);
             let full = seen % step == 0 || kind.in_full < FIRST_OF_EACH;
@@ -96,7 +102,7 @@ pub fn dump() -> Dump {
     let counted = kinds.into_iter().filter(|(_, kind)| kind.counted > 0);
     let mut counted: Vec<_> = counted.map(|((state, _), kind)| (state, kind.spawned_at, kind.counted)).collect();
     counted.sort_by_key(|&(_, at, count)| (std::cmp::Reverse(count), at));
-    Dump { groups, counted, with_runtime: false }
+    Dump { groups, counted, circles: circles(&waiting), with_runtime: false }
 }
 
 /// Goroutines that do the same and were spawned at the same place.
@@ -129,6 +135,9 @@ fn key(at: &'static Location<'static>) -> usize {
 
 impl fmt::Display for Dump {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for circle in &self.circles {
+            writeln!(f, "{circle}\n")?;
+        }
         for (i, group) in self.groups.iter().enumerate() {
             if i > 0 {
                 writeln!(f)?;
@@ -177,10 +186,20 @@ impl Group {
                 None => writeln!(f)?,
             }
         }
-        for info in self.goroutines.iter().take(MOST_NAMED) {
-            if let Some(other) = info.waits_for {
-                writeln!(f, "goroutine {} waits for goroutine {other}", info.id)?;
+        let awaited = self.awaited();
+        for (what, who) in awaited.iter().take(MOST_NAMED) {
+            let (many, rest) = (who.len() > 1, who.len().saturating_sub(MOST_NAMED));
+            write!(f, "goroutine{} ", if many { "s" } else { "" })?;
+            for (i, id) in who.iter().take(MOST_NAMED).enumerate() {
+                write!(f, "{}{id}", if i == 0 { "" } else { ", " })?;
             }
+            if rest > 0 {
+                write!(f, " … and {rest} more")?;
+            }
+            writeln!(f, " wait{} {what}", if many { "" } else { "s" })?;
+        }
+        if awaited.len() > MOST_NAMED {
+            writeln!(f, "… and for {} more", awaited.len() - MOST_NAMED)?;
         }
         let mut frames = self.frames.clone();
         if !with_runtime {
@@ -204,6 +223,47 @@ impl Group {
             Some(parent) => writeln!(f, "created by goroutine {parent} at {}", first.spawned_at),
             None => writeln!(f, "created by a thread at {}", first.spawned_at),
         }
+    }
+}
+
+/// What a goroutine waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Awaited {
+    End(GoroutineId),
+    At(usize, Option<Holder>),
+}
+
+impl Awaited {
+    fn by(info: &GoroutineInfo) -> Option<Awaited> {
+        let at = info.waits_at.map(|at| Awaited::At(at, info.held_by));
+        at.or_else(|| info.waits_for.map(Awaited::End))
+    }
+}
+
+impl fmt::Display for Awaited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Awaited::End(id) => write!(f, "for goroutine {id}"),
+            Awaited::At(at, Some(holder)) => write!(f, "at {at:#x}, held by {holder}"),
+            Awaited::At(at, None) => write!(f, "at {at:#x}"),
+        }
+    }
+}
+
+impl Group {
+    /// What its goroutines wait for, and who waits for it, in the order of ids.
+    fn awaited(&self) -> Vec<(Awaited, Vec<GoroutineId>)> {
+        let mut all: Vec<(Awaited, Vec<GoroutineId>)> = Vec::new();
+        let mut places = HashMap::new();
+        for info in &self.goroutines {
+            let Some(what) = Awaited::by(info) else { continue };
+            let place = *places.entry(what).or_insert_with(|| {
+                all.push((what, Vec::new()));
+                all.len() - 1
+            });
+            all[place].1.push(info.id);
+        }
+        all
     }
 }
 

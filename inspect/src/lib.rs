@@ -29,8 +29,8 @@ mod unwind;
 
 pub use dump::{Dump, Group, dump};
 pub use gander_runtime::inspect::{
-    GoroutineCounts, GoroutineInfo, GoroutineState, Histogram, ProcStats, Stats, ThreadCounts, for_each_goroutine,
-    goroutines, stats,
+    Circle, GoroutineCounts, GoroutineInfo, GoroutineState, Histogram, Holder, ProcStats, Stats, ThreadCounts,
+    circles, for_each_goroutine, goroutines, stats,
 };
 pub use serve::{Server, serve, serve_anywhere};
 pub use symbol::Frame;

@@ -21,6 +21,7 @@ fn report(detail: Detail) -> String {
     dump.with_runtime = detail >= Detail::System;
     if detail == Detail::Single {
         dump.counted.clear();
+        dump.circles.clear();
         // One that computes may have been preempted for those who look.
         let computes = |state| matches!(state, GoroutineState::Running | GoroutineState::Preempted);
         dump.groups.retain(|group| computes(group.goroutines[0].state));

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use gander_inspect::{Dump, Group, dump};
-use gander_runtime::{go, park, run, sleep, spawn, yield_now};
+use gander_runtime::{Builder, go, park, run, sleep, spawn, yield_now};
+use gander_sync::{Barrier, Mutex};
 
 #[track_caller]
 fn until(condition: impl Fn() -> bool) {
@@ -122,6 +123,53 @@ fn sched_19_dumps_while_everything_moves() {
         }
         assert!(dumps > 0);
         stop.store(true, Ordering::Relaxed);
+    });
+}
+
+/// Two that want each other's lock, and some that want one of the two: who has it is said once for all of them.
+#[test]
+fn who_has_what_they_wait_for() {
+    if small() {
+        // An emulator does not read its own memory by the kernel.
+        return;
+    }
+    run(|| {
+        let (a, b, both) = (Arc::new(Mutex::new(())), Arc::new(Mutex::new(())), Arc::new(Barrier::new(2)));
+        let [first, second] = [("first", &a, &b), ("second", &b, &a)].map(|(name, one, other)| {
+            let (one, other, both) = (one.clone(), other.clone(), both.clone());
+            let body = move || {
+                let _one = one.lock().unwrap();
+                both.wait();
+                let _other = other.lock().unwrap();
+            };
+            Builder::new().name(name.into()).spawn(body).unwrap()
+        });
+        let holder = first.goroutine().id();
+        until(|| !dump().circles.is_empty());
+        for _ in 0..5 {
+            let a = a.clone();
+            go(move || drop(a.lock()));
+        }
+        let all_five = || {
+            let text = dump().to_string();
+            let line = text.lines().find(|line| line.starts_with("goroutines ") && line.contains(" wait at 0x"));
+            line.is_some_and(|line| {
+                line.matches(", ").count() == 5 && line.ends_with(&format!(", held by goroutine {holder}"))
+            })
+        };
+        until(all_five);
+        let text = dump().to_string();
+        let [low, high] = {
+            let mut ids = [(holder, "first"), (second.goroutine().id(), "second")];
+            ids.sort();
+            ids
+        };
+        let circle = format!(
+            "circle: goroutine {} {:?} [mutex lock] waits for goroutine {} {:?} [mutex lock], which waits for goroutine {} {:?}\n\n",
+            low.0, low.1, high.0, high.1, low.0, low.1
+        );
+        assert!(text.starts_with(&circle), "{text}");
+        // They stay: the end of `run` leaves them behind.
     });
 }
 

@@ -2,12 +2,13 @@
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gander_inspect::{Server, serve};
 use gander_net::TcpStream;
 use gander_runtime::{Builder, park, run, yield_now};
+use gander_sync::{Arc, Barrier, Mutex};
 use serde_json::Value;
 
 /// Sends bytes, and returns the status and the body that come back.
@@ -49,7 +50,7 @@ fn unchunked(mut rest: &[u8]) -> Vec<u8> {
 
 /// There is one recording at a time.
 fn alone() -> MutexGuard<'static, ()> {
-    static ONE: Mutex<()> = Mutex::new(());
+    static ONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
     ONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -62,6 +63,28 @@ fn get(server: &Server, path: &str) -> Vec<u8> {
 
 fn json(server: &Server, path: &str) -> Value {
     serde_json::from_slice(&get(server, path)).expect("JSON")
+}
+
+/// Two goroutines that want each other's lock, for ever; their ids.
+fn mutual() -> Vec<u64> {
+    let (a, b, both) = (Arc::new(Mutex::new(())), Arc::new(Mutex::new(())), Arc::new(Barrier::new(2)));
+    let mut ids: Vec<u64> = [(&a, &b), (&b, &a)]
+        .map(|(one, other)| {
+            let (one, other, both) = (one.clone(), other.clone(), both.clone());
+            let body = move || {
+                let _one = one.lock().unwrap();
+                both.wait();
+                let _other = other.lock().unwrap();
+            };
+            gander_runtime::spawn(body).goroutine().id().as_u64()
+        })
+        .into();
+    ids.sort_unstable();
+    let waits = |info: &gander_inspect::GoroutineInfo| ids.contains(&info.id.as_u64()) && info.waits_for.is_some();
+    while gander_inspect::goroutines().iter().filter(|info| waits(info)).count() < 2 {
+        yield_now();
+    }
+    ids
 }
 
 #[test]
@@ -88,6 +111,22 @@ fn shows_what_there_is() {
         assert_eq!((&group["state"], &group["count"]), (&Value::from("park"), &Value::from(1)));
         assert_eq!(group["who"][0][1], "seen on <the> \"page\"");
         assert!(group["created_at"].as_str().unwrap().contains("page.rs"), "{group}");
+        let stuck = mutual();
+        let dump = json(&server, "/api/goroutines");
+        let mut ids: Vec<u64> =
+            dump["circles"][0].as_array().expect("a circle").iter().map(|one| one[0].as_u64().unwrap()).collect();
+        ids.sort_unstable();
+        assert_eq!(ids, stuck, "{dump}");
+        assert_eq!(dump["circles"][0][0][2], "mutex lock");
+        let of = |id: u64| {
+            let who = dump["groups"].as_array().unwrap().iter().flat_map(|group| group["who"].as_array().unwrap());
+            who.clone().find(|who| who[0] == id).expect("it is shown").clone()
+        };
+        for (id, other) in [(stuck[0], stuck[1]), (stuck[1], stuck[0])] {
+            let who = of(id);
+            assert_eq!(who[2], other);
+            assert!(who[3].as_str().unwrap().ends_with(&format!(", held by goroutine {other}")), "{who}");
+        }
         // Go's paths.
         let text = String::from_utf8(get(&server, "/debug/pprof/goroutine?debug=2")).unwrap();
         assert!(text.contains("[park]:"), "{text}");

@@ -18,7 +18,8 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 
 use crate::fatal;
 use crate::futex::nap;
-use crate::inspect::{GoroutineState, for_each_goroutine, quit};
+use crate::inspect::registry::{Depth, for_each};
+use crate::inspect::{GoroutineState, quit};
 use crate::sched::{SPIN, inject, janitor, procs};
 use crate::timer::call;
 use crate::{entry, m};
@@ -124,7 +125,7 @@ impl Asleep {
             turns = turns.wrapping_add(p.counts.switches.load(Ordering::Acquire));
         }
         let (mut goroutines, mut all_wait) = (0, true);
-        for_each_goroutine(|goroutine| {
+        for_each(Depth::Header, |goroutine| {
             goroutines += 1;
             all_wait &= matches!(goroutine.state, GoroutineState::Waiting(reason) if reason.ends_inside());
         });

@@ -59,11 +59,27 @@ pub(crate) unsafe fn free(m: &M, g: *const G) {
     }
 }
 
-/// What [`exit`] unwinds with.
-struct Exit;
+/// What [`exit`] unwinds with. While it is there its goroutine [is exiting](is_exiting): whoever catches the unwinding and
+/// drops this has brought it back.
+struct Exit {
+    goroutine: u64,
+}
+
+impl Drop for Exit {
+    fn drop(&mut self) {
+        // SAFETY: what runs here is alive.
+        if let Some(g) = unsafe { m::current_g().as_ref() }
+            && g.id.get() == self.goroutine
+        {
+            g.is_exiting.set(false);
+        }
+    }
+}
 
 /// Ends the calling goroutine: its frames are unwound and their values dropped, as by a panic, but nothing is
 /// reported. Whoever joins it gets an error that [`is_exit`] recognises. (Go's `runtime.Goexit`.)
+///
+/// gander's locks that it holds are let go as by a return, and not poisoned; those of std are, for to std it panics.
 ///
 /// # Panics
 ///
@@ -86,7 +102,18 @@ pub fn exit() -> ! {
     if cfg!(panic = "abort") {
         panic!("gander::exit() unwinds the goroutine, and this program is built with panic = \"abort\"");
     }
-    std::panic::resume_unwind(Box::new(Exit))
+    // SAFETY: the running goroutine is alive.
+    let g = unsafe { &*m::current_g() };
+    g.is_exiting.set(true);
+    std::panic::resume_unwind(Box::new(Exit { goroutine: g.id.get() }))
+}
+
+/// Whether the caller unwinds, or has unwound, because it called [`exit`], and not because it panicked.
+#[cold]
+#[doc(hidden)]
+pub fn is_exiting() -> bool {
+    // SAFETY: what runs here is alive.
+    unsafe { m::current_g().as_ref() }.is_some_and(|g| g.is_exiting.get())
 }
 
 /// Whether a payload that a join returned says that the goroutine ended by [`exit`].
@@ -105,6 +132,10 @@ pub(crate) fn run<T>(f: impl FnOnce() -> T) -> std::thread::Result<T> {
     let answer = catch_unwind(AssertUnwindSafe(f));
     if m::current_g().is_null() {
         crate::fatal::die("a forked child came to the end of its goroutine; it must exec or _exit before");
+    }
+    if answer.is_err() {
+        // SAFETY: the running goroutine is alive. What is dropped from here on may panic by itself.
+        unsafe { (*m::current_g()).is_exiting.set(false) };
     }
     match (answer, clear_locals()) {
         (Ok(_), Err(payload)) => Err(payload),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use gander_runtime::WaitReason;
+use gander_runtime::inspect::WaitPlace;
 use gander_runtime::lock::Lock;
 
 use crate::line::{End, Line, Place, Until, Woken, stand};
@@ -73,8 +74,8 @@ impl Barrier {
         let mut state = self.state.lock();
         if state.count + 1 < self.size {
             state.count += 1;
-            let _: End<'_, State> =
-                stand(state, |state| &mut state.line, Place::Last, 0, WaitReason::BarrierWait, Until::WOKEN);
+            let what = (WaitReason::BarrierWait, WaitPlace::thing(&self.state));
+            let _: End<'_, State> = stand(state, |state| &mut state.line, Place::Last, 0, what, Until::WOKEN);
             return BarrierWaitResult(false);
         }
         let mut woken = Woken::new();

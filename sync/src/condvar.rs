@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::sync::LockResult;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{LockResult, PoisonError};
 use std::time::Duration;
 
-use gander_runtime::WaitReason;
+use gander_runtime::inspect::WaitPlace;
 use gander_runtime::lock::Lock;
 use gander_runtime::timer::{deadline_after, now};
+use gander_runtime::{Cancel, WaitReason};
 
 use crate::line::{End, Line, Place, Until, Woken, stand};
 use crate::mutex::MutexGuard;
@@ -151,6 +152,73 @@ impl Condvar {
         }
     }
 
+    /// [`wait`](Self::wait)s unless `ctx` is cancelled first, or already. The mutex is locked again in any case, and `ctx`
+    /// does not end the wait for that.
+    ///
+    /// # Blocking
+    ///
+    /// Parks the goroutine, blocks an ordinary thread, until `ctx` is cancelled (longer, if the mutex is not free then).
+    ///
+    /// # Errors
+    ///
+    /// If the mutex is poisoned; the guard is in the error. Beside the guard: `ctx`'s, if it was cancelled before a
+    /// notification came.
+    ///
+    /// # Examples
+    ///
+    /// ```ignore (needs the facade)
+    /// let mut queue = jobs.lock()?;
+    /// while queue.is_empty() {
+    ///     let (locked, result) = filled.wait_ctx(queue, &ctx)?;
+    ///     result?;
+    ///     queue = locked;
+    /// }
+    /// ```
+    #[allow(clippy::type_complexity, reason = "that of `wait_timeout`, with a result in the place of a flag")]
+    pub fn wait_ctx<'a, T: ?Sized, C: Cancel + ?Sized>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        ctx: &C,
+    ) -> LockResult<(MutexGuard<'a, T>, Result<(), C::Error>)> {
+        if ctx.is_cancelled() {
+            return Ok((guard, Err(ctx.error())));
+        }
+        let (guard, result) = self.wait_until(guard, Until::signal(ctx.signal()));
+        map(guard, |guard| (guard, if result.timed_out() { Err(ctx.error()) } else { Ok(()) }))
+    }
+
+    /// [`wait`](Self::wait)s for as long as the condition holds, unless `ctx` is cancelled first. The condition has the last
+    /// word: the cancellation counts only if it still holds.
+    ///
+    /// # Blocking
+    ///
+    /// As [`wait_ctx`](Self::wait_ctx).
+    ///
+    /// # Errors
+    ///
+    /// As [`wait_ctx`](Self::wait_ctx).
+    #[allow(clippy::type_complexity, reason = "that of `wait_timeout`, with a result in the place of a flag")]
+    pub fn wait_ctx_while<'a, T: ?Sized, C: Cancel + ?Sized, F>(
+        &self,
+        mut guard: MutexGuard<'a, T>,
+        ctx: &C,
+        mut condition: F,
+    ) -> LockResult<(MutexGuard<'a, T>, Result<(), C::Error>)>
+    where
+        F: FnMut(&mut T) -> bool,
+    {
+        while condition(&mut *guard) {
+            if ctx.is_cancelled() {
+                return Ok((guard, Err(ctx.error())));
+            }
+            guard = self
+                .wait_until(guard, Until::signal(ctx.signal()))
+                .0
+                .map_err(|error| PoisonError::new((error.into_inner(), Ok(()))))?;
+        }
+        Ok((guard, Ok(())))
+    }
+
     /// Wakes the one that waits longest, if any.
     ///
     /// # Blocking
@@ -195,7 +263,8 @@ impl Condvar {
             let line = self.line.lock();
             self.is_awaited.store(true, Ordering::Relaxed);
             mutex.unlock();
-            match stand(line, |line| line, Place::Last, 0, WaitReason::CondWait, until) {
+            let what = (WaitReason::CondWait, WaitPlace::thing(&self.line));
+            match stand(line, |line| line, Place::Last, 0, what, until) {
                 End::Woken(_) => false,
                 End::GivenUp(line) => {
                     self.is_awaited.store(!line.is_empty(), Ordering::Relaxed);

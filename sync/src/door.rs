@@ -1,5 +1,6 @@
 //! The one door through which the protocols in `raw/` take their atomics, their locks and their rest, so that loom can
-//! stand in for the machine and the scheduler (`tests/loom_*.rs`).
+//! stand in for the machine and the scheduler (`tests/loom_*.rs`); or shuttle, where `cfg(shuttle)` is set beside `cfg(loom)`
+//! (`tests/shuttle.rs`).
 
 #![allow(unsafe_code, reason = "a task comes to rest by a promise about who readies it")]
 
@@ -7,6 +8,7 @@
 mod real {
     pub(crate) use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
+    pub(crate) use gander_runtime::inspect::{Owner, WaitPlace, waiting_at};
     pub(crate) use gander_runtime::lock::{Guard, Lock};
     pub(crate) use gander_runtime::timer::now;
     pub(crate) use gander_runtime::{Claim, Signal, Surroundings, Task, WaitReason, surroundings};
@@ -52,7 +54,12 @@ mod real {
 #[cfg(loom)]
 mod model {
     pub(crate) use gander_runtime::{Signal, Surroundings, WaitReason};
-    pub(crate) use loom::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+    #[cfg(not(shuttle))]
+    use loom as checker;
+    #[cfg(shuttle)]
+    use shuttle as checker;
+
+    pub(crate) use checker::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
     use std::ops::{Deref, DerefMut};
     use std::sync::Arc;
@@ -65,19 +72,50 @@ mod model {
         0
     }
 
+    /// Nobody looks inside a model.
+    #[derive(Debug)]
+    pub(crate) struct Owner;
+
+    impl Owner {
+        pub(crate) fn new() -> Owner {
+            Owner
+        }
+        pub(crate) fn enter(&self) {}
+        pub(crate) fn leave(&self) {}
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct WaitPlace;
+
+    impl WaitPlace {
+        pub(crate) fn thing<T>(_: &T) -> WaitPlace {
+            WaitPlace
+        }
+        pub(crate) fn owned(_: &Owner) -> WaitPlace {
+            WaitPlace
+        }
+        pub(crate) fn shared(_: &Owner) -> WaitPlace {
+            WaitPlace
+        }
+    }
+
+    pub(crate) fn waiting_at<R>(_: WaitPlace, wait: impl FnOnce() -> R) -> R {
+        wait()
+    }
+
     pub(crate) fn surroundings() -> Surroundings {
         Surroundings { has_ready: false, others_run: false }
     }
 
     #[derive(Debug)]
-    pub(crate) struct Lock<T>(loom::sync::Mutex<T>);
+    pub(crate) struct Lock<T>(checker::sync::Mutex<T>);
 
     #[derive(Debug)]
-    pub(crate) struct Guard<'a, T>(&'a Lock<T>, loom::sync::MutexGuard<'a, T>);
+    pub(crate) struct Guard<'a, T>(&'a Lock<T>, checker::sync::MutexGuard<'a, T>);
 
     impl<T> Lock<T> {
         pub(crate) fn new(value: T) -> Lock<T> {
-            Lock(loom::sync::Mutex::new(value))
+            Lock(checker::sync::Mutex::new(value))
         }
 
         pub(crate) fn lock(&self) -> Guard<'_, T> {
@@ -115,7 +153,7 @@ mod model {
 
     #[derive(Debug)]
     struct Event {
-        sleeper: loom::thread::Thread,
+        sleeper: checker::thread::Thread,
         /// Not part of the model: parking is.
         is_set: AtomicBool,
     }
@@ -125,7 +163,7 @@ mod model {
         pub(crate) const CANCELLED: usize = usize::MAX - 1;
 
         pub(crate) fn new() -> Claim {
-            let event = Event { sleeper: loom::thread::current(), is_set: AtomicBool::new(false) };
+            let event = Event { sleeper: checker::thread::current(), is_set: AtomicBool::new(false) };
             Claim { winner: AtomicUsize::new(0), event: Arc::new(event) }
         }
 
@@ -168,7 +206,7 @@ mod model {
             return (Claim::TIMEOUT, lock);
         }
         while !claim.event.is_set.load(Ordering::SeqCst) {
-            loom::thread::park();
+            checker::thread::park();
         }
         (claim.winner(), lock)
     }

@@ -19,7 +19,7 @@
 
 use std::ptr::{self, null_mut};
 
-use crate::door::{Claim, Guard, Signal, Task, WaitReason, rest, task};
+use crate::door::{Claim, Guard, Signal, Task, WaitPlace, WaitReason, rest, task, waiting_at};
 
 /// When a task gives up that nobody wakes.
 #[derive(Clone, Copy, Debug)]
@@ -99,7 +99,8 @@ pub(crate) enum End<'a, S> {
     GivenUp(Guard<'a, S>),
 }
 
-/// Stands in `line` of what is locked until woken, or `until` it gives up, asking for `ask`.
+/// Stands in `line` of what is locked until woken, or `until` it gives up, asking for `ask`. `at` is for those who look
+/// what everybody waits for.
 ///
 /// # Blocking
 ///
@@ -110,7 +111,7 @@ pub(crate) fn stand<'a, S>(
     line: fn(&mut S) -> &mut Line,
     place: Place,
     ask: u64,
-    reason: WaitReason,
+    (reason, at): (WaitReason, WaitPlace),
     until: Until<'_>,
 ) -> End<'a, S> {
     let claim = Claim::new();
@@ -130,7 +131,7 @@ pub(crate) fn stand<'a, S>(
     // side. Only a `Waiter` readies us, of which there is one, and who has won the claim if others compete.
     unsafe {
         line(&mut guard).insert(node, place);
-        let (winner, lock) = rest(reason, until, &claim, guard);
+        let (winner, lock) = waiting_at(at, || rest(reason, until, &claim, guard));
         if winner == Claim::TIMEOUT || winner == Claim::CANCELLED {
             let mut guard = lock.lock();
             line(&mut guard).remove(node);

@@ -23,7 +23,8 @@ use crate::raw::mutex::RawMutex;
 /// when it opens, which is fast; then it is handed from one to the next until nobody waits for so long. (Go's
 /// `sync.Mutex`.)
 ///
-/// A guard may be held across anything, other waits included. A panic while it is held poisons the mutex.
+/// A guard may be held across anything, other waits included. A panic while it is held poisons the mutex;
+/// [`exit`](gander_runtime::exit) does not, it lets go as a return does.
 ///
 /// # Examples
 ///

@@ -4,9 +4,10 @@ use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
 
-use gander_runtime::WaitReason;
+use gander_runtime::inspect::WaitPlace;
 use gander_runtime::lock::Lock;
 use gander_runtime::timer::deadline_after;
+use gander_runtime::{Cancel, WaitReason};
 
 use crate::line::{End, Line, Place, Until, Woken, stand};
 
@@ -66,6 +67,20 @@ impl Notify {
         self.wait_until(Until::deadline(deadline_after(timeout)))
     }
 
+    /// [`wait`](Self::wait)s unless `ctx` is cancelled first, or already. A notification that comes after that is for the
+    /// next.
+    ///
+    /// # Blocking
+    ///
+    /// Parks the goroutine, blocks an ordinary thread, until `ctx` is cancelled.
+    ///
+    /// # Errors
+    ///
+    /// `ctx`'s, if it is cancelled: also where a notification was kept, which stays.
+    pub fn wait_ctx<C: Cancel + ?Sized>(&self, ctx: &C) -> Result<(), C::Error> {
+        if !ctx.is_cancelled() && self.wait_until(Until::signal(ctx.signal())) { Ok(()) } else { Err(ctx.error()) }
+    }
+
     /// Takes the notification that was kept, if there is one.
     pub fn try_wait(&self) -> bool {
         std::mem::take(&mut self.state.lock().is_kept)
@@ -76,7 +91,8 @@ impl Notify {
         if std::mem::take(&mut state.is_kept) {
             return true;
         }
-        let end = stand(state, |state| &mut state.line, Place::Last, 0, WaitReason::NotifyWait, until);
+        let what = (WaitReason::NotifyWait, WaitPlace::thing(&self.state));
+        let end = stand(state, |state| &mut state.line, Place::Last, 0, what, until);
         matches!(end, End::Woken(_))
     }
 

@@ -5,7 +5,8 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use gander_runtime::WaitReason;
-use gander_runtime::lock::Lock;
+use gander_runtime::inspect::{Owner, WaitPlace};
+use gander_runtime::lock::{Guard, Lock};
 
 use crate::line::{End, Line, Place, Until, Woken, stand};
 
@@ -27,6 +28,8 @@ use crate::line::{End, Line, Place, Until, Woken, stand};
 /// ```
 pub struct Once {
     state: AtomicU8,
+    /// For those who look: who runs it.
+    owner: Owner,
     line: Lock<Line>,
 }
 
@@ -66,6 +69,7 @@ impl Drop for Run<'_> {
     fn drop(&mut self) {
         let mut woken = Woken::new();
         let mut line = self.once.line.lock();
+        self.once.owner.leave();
         // Release: what it has done is seen by all who see that it is done.
         self.once.state.store(self.outcome, Ordering::Release);
         line.pop_all(&mut woken);
@@ -79,7 +83,7 @@ impl Once {
     #[inline]
     #[must_use]
     pub const fn new() -> Once {
-        Once { state: AtomicU8::new(FRESH), line: Lock::new(Line::new()) }
+        Once { state: AtomicU8::new(FRESH), owner: Owner::new(), line: Lock::new(Line::new()) }
     }
 
     /// Runs `f` if none has run here; when this returns one has, and what it did is seen.
@@ -160,7 +164,7 @@ impl Once {
             let state = self.state.load(Ordering::Acquire);
             if state != DONE && (state != POISONED || force) {
                 // The end of the next run wakes all in line.
-                let _: End<'_, Line> = stand(line, |line| line, Place::Last, 0, WaitReason::OnceWait, Until::WOKEN);
+                self.stand(line);
                 continue;
             }
             drop(line);
@@ -181,13 +185,13 @@ impl Once {
                     let line = self.line.lock();
                     // Whoever ends the run does so under the lock, and wakes all in line.
                     if self.state.load(Ordering::Acquire) == RUNNING {
-                        let _: End<'_, Line> =
-                            stand(line, |line| line, Place::Last, 0, WaitReason::OnceWait, Until::WOKEN);
+                        self.stand(line);
                     }
                 }
                 POISONED if !force => panic!("a Once is poisoned: its closure panicked"),
                 _ => {
                     if self.state.compare_exchange(state, RUNNING, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+                        self.owner.enter();
                         let mut run = Run { once: self, outcome: POISONED };
                         f(&OnceState { was_poisoned: state == POISONED });
                         run.outcome = DONE;
@@ -196,6 +200,12 @@ impl Once {
                 }
             }
         }
+    }
+
+    /// Waits for the end of a run.
+    fn stand(&self, line: Guard<'_, Line>) {
+        let what = (WaitReason::OnceWait, WaitPlace::owned(&self.owner));
+        let _: End<'_, Line> = stand(line, |line| line, Place::Last, 0, what, Until::WOKEN);
     }
 
     /// Forgets that it has run.

@@ -1,11 +1,15 @@
 //! Poison: what a panic leaves behind in a lock. The errors are std's own.
 //!
+//! A goroutine that calls `exit` unwinds too, but nothing went wrong: locks that it holds are let go as by a return.
+//!
 //! Whether a task panics is asked of std. In own mode its count of panics is the goroutine's; in shared mode it is the
 //! thread's, and a goroutine that parks while it unwinds stays on its thread and has it for itself.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LockResult, PoisonError};
 use std::thread::panicking;
+
+use gander_runtime::is_exiting;
 
 /// Whether a panic has come by.
 #[derive(Debug, Default)]
@@ -27,7 +31,7 @@ impl Poison {
     /// A guard that may have left the data in disorder has ended.
     #[inline]
     pub(crate) fn done(&self, watch: &Watch) {
-        if !watch.was_panicking && panicking() {
+        if !watch.was_panicking && panicking() && !is_exiting() {
             self.failed.store(true, Ordering::Relaxed);
         }
     }

@@ -8,7 +8,12 @@ use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{LockResult, TryLockError, TryLockResult};
+use std::time::Duration;
 
+use gander_runtime::Cancel;
+use gander_runtime::timer::deadline_after;
+
+use crate::line::Until;
 use crate::poison::{Poison, Watch};
 use crate::raw::rwlock::RawRwLock;
 
@@ -115,6 +120,40 @@ impl<T: ?Sized> RwLock<T> {
         if self.raw.try_read() { Ok(self.poison.wrap(self.read_guard())?) } else { Err(TryLockError::WouldBlock) }
     }
 
+    /// Takes the lock to read unless that takes longer than `timeout`. (Of parking_lot's name; std has none.)
+    ///
+    /// # Blocking
+    ///
+    /// As [`read`](Self::read), for at most `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if the time is up; `Poisoned` as [`read`](Self::read).
+    pub fn try_read_for(&self, timeout: Duration) -> TryLockResult<RwLockReadGuard<'_, T>> {
+        if self.raw.read_until(|| Until::deadline(deadline_after(timeout))) {
+            Ok(self.poison.wrap(self.read_guard())?)
+        } else {
+            Err(TryLockError::WouldBlock)
+        }
+    }
+
+    /// Takes the lock to read unless `ctx` is cancelled first, or already.
+    ///
+    /// # Blocking
+    ///
+    /// As [`read`](Self::read), until `ctx` is cancelled.
+    ///
+    /// # Errors
+    ///
+    /// `ctx`'s, if it is cancelled. Else what [`read`](Self::read) returns.
+    pub fn read_ctx<C: Cancel + ?Sized>(&self, ctx: &C) -> Result<LockResult<RwLockReadGuard<'_, T>>, C::Error> {
+        if !ctx.is_cancelled() && self.raw.read_until(|| Until::signal(ctx.signal())) {
+            Ok(self.poison.wrap(self.read_guard()))
+        } else {
+            Err(ctx.error())
+        }
+    }
+
     /// Takes the lock to write.
     ///
     /// # Blocking
@@ -138,6 +177,40 @@ impl<T: ?Sized> RwLock<T> {
     #[inline]
     pub fn try_write(&self) -> TryLockResult<RwLockWriteGuard<'_, T>> {
         if self.raw.try_write() { Ok(self.poison.wrap(self.write_guard())?) } else { Err(TryLockError::WouldBlock) }
+    }
+
+    /// Takes the lock to write unless that takes longer than `timeout`. (Of parking_lot's name; std has none.)
+    ///
+    /// # Blocking
+    ///
+    /// As [`write`](Self::write), for at most `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if the time is up; `Poisoned` as [`write`](Self::write).
+    pub fn try_write_for(&self, timeout: Duration) -> TryLockResult<RwLockWriteGuard<'_, T>> {
+        if self.raw.write_until(|| Until::deadline(deadline_after(timeout))) {
+            Ok(self.poison.wrap(self.write_guard())?)
+        } else {
+            Err(TryLockError::WouldBlock)
+        }
+    }
+
+    /// Takes the lock to write unless `ctx` is cancelled first, or already.
+    ///
+    /// # Blocking
+    ///
+    /// As [`write`](Self::write), until `ctx` is cancelled.
+    ///
+    /// # Errors
+    ///
+    /// `ctx`'s, if it is cancelled. Else what [`write`](Self::write) returns.
+    pub fn write_ctx<C: Cancel + ?Sized>(&self, ctx: &C) -> Result<LockResult<RwLockWriteGuard<'_, T>>, C::Error> {
+        if !ctx.is_cancelled() && self.raw.write_until(|| Until::signal(ctx.signal())) {
+            Ok(self.poison.wrap(self.write_guard()))
+        } else {
+            Err(ctx.error())
+        }
     }
 
     /// Whether a panic has poisoned it.

@@ -5,6 +5,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
+use gander_runtime::inspect::WaitPlace;
 use gander_runtime::lock::Lock;
 use gander_runtime::timer::deadline_after;
 use gander_runtime::{Cancel, WaitReason};
@@ -197,7 +198,8 @@ impl Semaphore {
 fn give_up(until: Until<'_>) {
     let nobody = Lock::new(Line::new());
     assert!(!until.is_woken_only(), "semaphore: more permits asked for than there are");
-    let _: End<'_, Line> = stand(nobody.lock(), |line| line, Place::Last, 0, WaitReason::Semaphore, until);
+    let what = (WaitReason::Semaphore, WaitPlace::thing(&nobody));
+    let _: End<'_, Line> = stand(nobody.lock(), |line| line, Place::Last, 0, what, until);
 }
 
 impl fmt::Debug for Semaphore {

@@ -3,9 +3,12 @@
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
+use std::time::Duration;
 
-use gander_runtime::Builder;
+use gander_runtime::timer::deadline_after;
+use gander_runtime::{Builder, Cancel};
 
+use crate::line::Until;
 use crate::raw::counter::{Counter, OutOfRange, Reused};
 
 /// Waits until a number of things are done. (Go's `sync.WaitGroup`.)
@@ -85,8 +88,50 @@ impl WaitGroup {
     /// let all waits return first.
     #[track_caller]
     pub fn wait(&self) {
-        if self.counter.wait() == Err(Reused) {
-            panic!("sync: WaitGroup is reused before previous Wait has returned");
+        self.wait_until(|| Until::WOKEN);
+    }
+
+    /// [`wait`](Self::wait)s for at most `timeout`; whether the counter was zero.
+    ///
+    /// # Blocking
+    ///
+    /// As [`wait`](Self::wait), for at most `timeout`.
+    ///
+    /// # Panics
+    ///
+    /// As [`wait`](Self::wait).
+    #[track_caller]
+    pub fn wait_timeout(&self, timeout: Duration) -> bool {
+        self.wait_until(|| Until::deadline(deadline_after(timeout)))
+    }
+
+    /// [`wait`](Self::wait)s unless `ctx` is cancelled first, or already. What is counted goes on, and counts on.
+    ///
+    /// # Blocking
+    ///
+    /// As [`wait`](Self::wait), until `ctx` is cancelled.
+    ///
+    /// # Errors
+    ///
+    /// `ctx`'s, if it is cancelled: also where the counter is zero.
+    ///
+    /// # Panics
+    ///
+    /// As [`wait`](Self::wait).
+    #[track_caller]
+    pub fn wait_ctx<C: Cancel + ?Sized>(&self, ctx: &C) -> Result<(), C::Error> {
+        if !ctx.is_cancelled() && self.wait_until(|| Until::signal(ctx.signal())) {
+            Ok(())
+        } else {
+            Err(ctx.error())
+        }
+    }
+
+    #[track_caller]
+    fn wait_until<'a>(&self, until: impl FnOnce() -> Until<'a>) -> bool {
+        match self.counter.wait_until(until) {
+            Ok(is_zero) => is_zero,
+            Err(Reused) => panic!("sync: WaitGroup is reused before previous Wait has returned"),
         }
     }
 

@@ -28,6 +28,21 @@ impl Guarded {
         self.lock.unlock_read();
     }
 
+    fn read_or_give_up(&self) {
+        if self.lock.read_or_give_up() {
+            self.look();
+            self.lock.unlock_read();
+        }
+    }
+
+    /// Takes the lock and writes nothing, or gives up.
+    fn take_or_give_up(&self) {
+        if self.lock.write_or_give_up() {
+            self.look();
+            self.lock.unlock_write();
+        }
+    }
+
     fn write(&self, and_read: bool) {
         self.lock.write();
         // SAFETY: we have the lock, to write.
@@ -85,4 +100,24 @@ fn again() {
         shared.write(false);
     };
     model(2, [twice, twice, Guarded::read]);
+}
+
+/// A writer that gives up lets readers in that stand behind it, whether others read or have just left.
+#[test]
+fn a_writer_gives_up() {
+    model(0, [Guarded::read, Guarded::read, Guarded::take_or_give_up]);
+    model(1, [Guarded::read, |shared| shared.write(false), Guarded::take_or_give_up]);
+    model(1, [Guarded::read, |shared| shared.write(true), Guarded::take_or_give_up]);
+}
+
+#[test]
+fn a_reader_gives_up() {
+    model(1, [Guarded::read, |shared| shared.write(false), Guarded::read_or_give_up]);
+    model(2, [|shared| shared.write(false), |shared| shared.write(true), Guarded::read_or_give_up]);
+}
+
+#[test]
+fn two_give_up() {
+    model(0, [Guarded::read, Guarded::take_or_give_up, Guarded::take_or_give_up]);
+    model(0, [Guarded::read, Guarded::read_or_give_up, Guarded::take_or_give_up]);
 }

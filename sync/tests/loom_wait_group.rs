@@ -71,3 +71,29 @@ fn one_adds_before_it_is_done() {
         assert_eq!(shared.0.add(-1), Err(OutOfRange));
     });
 }
+
+/// Who gives up leaves the others where they were; the next use finds nothing of it.
+#[test]
+fn one_gives_up() {
+    model(|| {
+        let shared = Arc::new((Counter::new(), AtomicUsize::new(0)));
+        shared.0.add(1).unwrap();
+        let (first, second) = (Arc::clone(&shared), Arc::clone(&shared));
+        let gives_up = thread::spawn(move || {
+            if first.0.wait_or_give_up().unwrap() {
+                assert_eq!(first.1.load(Ordering::Relaxed), 1);
+            }
+        });
+        let patient = thread::spawn(move || {
+            second.0.wait().unwrap();
+            assert_eq!(second.1.load(Ordering::Relaxed), 1);
+        });
+        shared.1.store(1, Ordering::Relaxed);
+        shared.0.add(-1).unwrap();
+        gives_up.join().unwrap();
+        patient.join().unwrap();
+        shared.0.add(1).unwrap();
+        shared.0.add(-1).unwrap();
+        shared.0.wait().unwrap();
+    });
+}

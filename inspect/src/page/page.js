@@ -131,30 +131,40 @@ async function look() {
 // ---- who waits for whom ----
 
 function chains() {
-  const known = new Map();
+  const known = new Map(), named = (id, name, state) => `${id}${name ? ` "${name}"` : ""} [${state}]`;
   for (const group of dump ? dump.groups : []) {
-    for (const [id, name, waitsFor] of group.who) known.set(id, { name, waitsFor, state: group.state });
+    for (const [id, name, waitsFor, at] of group.who) known.set(id, { name, waitsFor, at, state: group.state });
+  }
+  // The circles are the server's: it has made sure that they are there, and are not two moments taken for one.
+  const lines = [], round = new Set();
+  for (const circle of dump ? dump.circles : []) {
+    const path = [...circle, circle[0]].map(([id, name, state]) => named(id, name, state)).join(" → ");
+    lines.push(element("div", "frame circle", path + ": a circle, none of them goes on unless one gives up"));
+    circle.forEach(([id]) => round.add(id));
   }
   const title = (id) => {
     const one = known.get(id);
-    return one ? `${id}${one.name ? ` "${one.name}"` : ""} [${one.state}]` : `${id} (ended, or not shown)`;
+    return one ? named(id, one.name, one.state) : `${id} (ended, or not shown)`;
   };
   const waitedFor = new Set([...known.values()].map((one) => one.waitsFor));
-  const waiters = [...known].filter(([, one]) => one.waitsFor).map(([id]) => id);
-  // From those that nobody waits for to the end; then the circles, which have no such beginning.
-  const seen = new Set(), lines = [];
+  const waiters = [...known].filter(([id, one]) => (one.waitsFor || one.at) && !round.has(id)).map(([id]) => id);
+  // From those that nobody waits for to the end. Then those that no such beginning leads to.
+  const seen = new Set();
   for (const start of [...waiters.filter((id) => !waitedFor.has(id)), ...waiters]) {
     if (seen.has(start)) continue;
     const path = [];
-    let id = start;
+    let id = start, last;
     while (id && !path.includes(id)) {
       path.push(id);
       seen.add(id);
-      id = known.get(id)?.waitsFor;
+      last = known.get(id);
+      id = round.has(id) ? 0 : last?.waitsFor;
     }
-    const circle = id ? ` → ${id}: a circle, nobody of these will go on` : "";
-    lines.push(element("div", circle ? "frame circle" : "frame", path.map(title).join(" → ") + circle));
+    const end = round.has(path.at(-1)) ? " (in a circle)" : last && !last.waitsFor && last.at ? ` → at ${last.at}` : "";
+    lines.push(element("div", "frame", path.map(title).join(" → ") + end));
   }
+  const most = 500;
+  if (lines.length > most) lines.splice(most, Infinity, element("p", "who", `and ${lines.length - most} more`));
   $("chains").replaceChildren(...(lines.length ? lines : [element("p", "who", "nobody")]));
 }
 

@@ -181,7 +181,12 @@ fn goroutines(dump: &Dump) -> String {
         });
         let who = group.goroutines.iter().take(MOST_NAMED).map(|info| {
             let name = info.name.as_deref().unwrap_or("");
-            array([info.id.to_string(), text(name), info.waits_for.map_or(0, |id| id.as_u64()).to_string()])
+            let waits_for = info.waits_for.map_or(0, |id| id.as_u64());
+            let what = info.waits_at.map(|at| match info.held_by {
+                Some(holder) => format!("{at:#x}, held by {holder}"),
+                None => format!("{at:#x}"),
+            });
+            array([info.id.to_string(), text(name), waits_for.to_string(), text(&what.unwrap_or_default())])
         });
         let waited =
             group.goroutines.iter().filter_map(|info| info.waited).max().map_or(0, |waited| waited.as_secs());
@@ -199,5 +204,16 @@ fn goroutines(dump: &Dump) -> String {
         .counted
         .iter()
         .map(|(state, at, count)| array([text(&state.to_string()), text(&at.to_string()), count.to_string()]));
-    object([("total", dump.total().to_string()), ("groups", array(groups)), ("counted", array(counted))])
+    let circles = dump.circles.iter().map(|circle| {
+        array(circle.goroutines.iter().map(|info| {
+            let name = info.name.as_deref().unwrap_or("");
+            array([info.id.to_string(), text(name), text(&info.state.to_string())])
+        }))
+    });
+    object([
+        ("total", dump.total().to_string()),
+        ("groups", array(groups)),
+        ("counted", array(counted)),
+        ("circles", array(circles)),
+    ])
 }

@@ -18,7 +18,7 @@ pub(crate) mod reason;
 use std::cell::{Cell, UnsafeCell};
 use std::panic::Location;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use gander_arch::Context;
 use gander_stack::Stack;
@@ -95,6 +95,8 @@ pub(crate) struct G {
     pub(crate) state: AtomicU8,
     /// Why it waits; stale while it runs, but for a blocking call.
     pub(crate) reason: AtomicU8,
+    /// It has called `exit`, which unwinds it.
+    pub(crate) is_exiting: Cell<bool>,
     /// When it began to wait, by [`clock`](crate::inspect::clock).
     pub(crate) since: AtomicU32,
     /// The lowest usable byte of the stack it runs on: of its own, or of the segment that `grow` gave it.
@@ -109,6 +111,9 @@ pub(crate) struct G {
     pub(crate) name: Cell<(*const u8, usize)>,
     /// The id of the goroutine whose end it waits for, while it waits in a join.
     pub(crate) waits_for: Cell<u64>,
+    /// What it waits at, while it waits in a line, and the number of that wait: `inspect/owner.rs`.
+    pub(crate) waits_at: AtomicUsize,
+    pub(crate) wait: AtomicU64,
     /// When it parked, while somebody measures waits; else 0. `[one-runner]`
     pub(crate) parked_at: Cell<u64>,
     /// The id of the goroutine that spawned it; 0: an ordinary thread did.
@@ -138,6 +143,7 @@ impl G {
             holds: AtomicU32::new(0),
             state: AtomicU8::new(State::Dead as u8),
             reason: AtomicU8::new(WaitReason::None as u8),
+            is_exiting: Cell::new(false),
             since: AtomicU32::new(0),
             limit: Cell::new(0),
             stack: Cell::new(None),
@@ -145,6 +151,8 @@ impl G {
             id: Cell::new(0),
             name: Cell::new((ptr::null(), 0)),
             waits_for: Cell::new(0),
+            waits_at: AtomicUsize::new(0),
+            wait: AtomicU64::new(0),
             parked_at: Cell::new(0),
             parent: Cell::new(0),
             family: Cell::new(0),

@@ -9,6 +9,7 @@ use std::io;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering};
 
+use super::circle::circles;
 use super::registry::{GoroutineInfo, for_each_goroutine};
 use crate::fatal;
 use crate::sched::janitor;
@@ -77,12 +78,26 @@ fn report(detail: Detail) -> String {
 
 /// All goroutines without their stacks.
 fn brief() -> String {
-    let mut text = String::new();
+    let (mut text, mut waiting) = (String::new(), Vec::new());
     for_each_goroutine(|info| {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{}\n", Brief(info));
+        if info.waits_for.is_some() {
+            waiting.push(info.clone());
+        }
     });
-    text
+    let circles = circles(&waiting).iter().map(|circle| format!("{circle}\n\n")).collect::<String>();
+    circles + &text
+}
+
+/// A goroutine's number and name.
+pub(crate) struct Name<'a>(pub(crate) &'a GoroutineInfo);
+
+impl std::fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "goroutine {}", self.0.id)?;
+        self.0.name.as_ref().map_or(Ok(()), |name| write!(f, " {name:?}"))
+    }
 }
 
 /// A goroutine without its stack: who it is, what it does, and where it comes from.
@@ -91,9 +106,14 @@ pub(crate) struct Brief<'a>(pub(crate) &'a GoroutineInfo);
 impl std::fmt::Display for Brief<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let info = self.0;
-        write!(f, "goroutine {}", info.id)?;
-        info.name.as_ref().map_or(Ok(()), |name| write!(f, " {name:?}"))?;
-        write!(f, " [{}]\ncreated ", info.state)?;
+        writeln!(f, "{} [{}]", Name(info), info.state)?;
+        match (info.waits_at, info.held_by, info.waits_for) {
+            (Some(at), Some(holder), _) => writeln!(f, "waits at {at:#x}, held by {holder}")?,
+            (Some(at), None, _) => writeln!(f, "waits at {at:#x}")?,
+            (None, _, Some(other)) => writeln!(f, "waits for goroutine {other}")?,
+            (None, _, None) => {}
+        }
+        f.write_str("created ")?;
         info.parent.map_or(Ok(()), |parent| write!(f, "by goroutine {parent} "))?;
         write!(f, "at {}", info.spawned_at)
     }

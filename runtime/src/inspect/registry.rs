@@ -26,6 +26,7 @@ use std::time::Duration;
 use gander_stack::Place;
 
 use super::clock;
+use super::owner::{Holder, Wait};
 use crate::g::handle::GoroutineId;
 use crate::g::reason::WaitReason;
 use crate::g::{G, State};
@@ -76,14 +77,22 @@ pub struct GoroutineInfo {
     pub state: GoroutineState,
     /// How long it had been doing that, if it waits or is in a blocking call: to about 20 ms.
     pub waited: Option<Duration>,
-    /// The goroutine whose end it waits for, if it is in a join.
+    /// The goroutine that it waits for: for its end, in a join, or for the lock that it has.
     pub waits_for: Option<GoroutineId>,
+    /// The address of what it waits at, if that is one of `sync`: tells those who wait for one lock from those who wait
+    /// for another.
+    pub waits_at: Option<usize>,
+    /// Who has the lock that it waits for, if that is known: between a wake-up and the woken one's turn it is not.
+    pub held_by: Option<Holder>,
     /// Where it was spawned.
     pub spawned_at: &'static Location<'static>,
     /// The goroutine that spawned it; none: an ordinary thread did.
     pub parent: Option<GoroutineId>,
     /// Of whose leak check it is.
     pub(crate) family: u64,
+    /// The number of its wait, if it waits at something, and where its header lies: for a second look.
+    pub(super) wait: Option<u64>,
+    pub(super) header: usize,
     /// The bytes of stack it may use.
     pub stack_size: usize,
     /// The bytes between the top of its stack and where it was when it last gave up its thread; none while it runs.
@@ -95,14 +104,29 @@ pub struct GoroutineInfo {
 ///
 /// # Blocking
 ///
-/// Never blocks and stops nobody. About 0.1 µs for each, and a little for each stack that was ever used.
-pub fn for_each_goroutine(mut f: impl FnMut(&GoroutineInfo)) {
+/// Never blocks and stops nobody. About 0.1 µs for each, 0.4 µs if it waits for a lock, and a little for each stack that
+/// was ever used.
+pub fn for_each_goroutine(f: impl FnMut(&GoroutineInfo)) {
+    for_each(Depth::Holders, f);
+}
+
+/// [`for_each_goroutine`], which may leave out who holds what.
+pub(crate) fn for_each(depth: Depth, mut f: impl FnMut(&GoroutineInfo)) {
     let time = now();
     for place in gander_stack::in_use() {
-        if let Some((_, info)) = read(&place, time) {
+        if let Some((_, info)) = read_to(depth, &place, time) {
             f(&info);
         }
     }
+}
+
+/// How much is asked of each goroutine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// What its header says.
+    Header,
+    /// And who has what it waits for, which is a call to the kernel.
+    Holders,
 }
 
 /// All goroutines, by their ids.
@@ -127,11 +151,17 @@ pub fn goroutines() -> Vec<GoroutineInfo> {
 
 /// The goroutine on a stack, if there is one.
 pub(super) fn read(place: &Place, time: u64) -> Option<(*const G, GoroutineInfo)> {
+    read_to(Depth::Holders, place, time)
+}
+
+fn read_to(depth: Depth, place: &Place, time: u64) -> Option<(*const G, GoroutineInfo)> {
     let g = header_on(place)?;
     // SAFETY: the place is mapped for ever.
     let id = GoroutineId::of_bits(unsafe { g_word(&raw const (*g).id) })?;
     // What is read from here on is not older than this goroutine.
     fence(Ordering::Acquire);
+    // SAFETY: a header's place.
+    let wait = unsafe { Wait::read(g) };
     let state = state(g, Ordering::Acquire)?;
     // SAFETY: the header is in a stack's memory, which is mapped for ever. Another thread may write it meanwhile: the
     // reads are volatile, and what they return is believed only after the look at the end. Whatever state that look
@@ -153,6 +183,11 @@ pub(super) fn read(place: &Place, time: u64) -> Option<(*const G, GoroutineInfo)
     let name = copy_name(place, name);
     // SAFETY: null or an M; Ms are never freed.
     let blocked = unsafe { m.as_ref() }.is_some_and(|m| m.seat.is_detached());
+    // If it is in one wait from the first look to the last, all that was read between them is of that wait.
+    let holder = if depth == Depth::Holders && state == State::Waiting { wait.holder() } else { None };
+    // SAFETY: a header's place.
+    let at = Some(wait).filter(|wait| state == State::Waiting && unsafe { wait.is_still(g) });
+    let held_by = at.and(holder);
     if !is_still(g, id) {
         return None;
     }
@@ -176,10 +211,17 @@ pub(super) fn read(place: &Place, time: u64) -> Option<(*const G, GoroutineInfo)
         name,
         state,
         waited: waits.then(|| clock::since(since, time)),
-        waits_for: GoroutineId::of_bits(waits_for).filter(|_| state == GoroutineState::Waiting(WaitReason::Join)),
+        waits_for: match held_by {
+            Some(Holder::Goroutine(id)) => Some(id),
+            _ => GoroutineId::of_bits(waits_for).filter(|_| state == GoroutineState::Waiting(WaitReason::Join)),
+        },
+        waits_at: at.map(Wait::address),
+        held_by,
         spawned_at,
         parent: GoroutineId::of_bits(parent),
         family,
+        wait: at.map(Wait::number),
+        header: g.addr(),
         stack_size: place.top - place.limit,
         // On a segment that `grow` gave it, it is elsewhere.
         stack_used: (rests && (place.limit..place.top).contains(&sp)).then(|| place.top - sp),

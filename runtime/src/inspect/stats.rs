@@ -5,7 +5,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::registry::{GoroutineState, for_each_goroutine};
+use super::registry::{Depth, GoroutineState, for_each};
 use super::sample::Histogram;
 use crate::g::reason::WaitReason;
 use crate::p::P;
@@ -207,7 +207,7 @@ fn count_threads() -> ThreadCounts {
 
 fn count_goroutines() -> GoroutineCounts {
     let mut counts = GoroutineCounts::default();
-    for_each_goroutine(|goroutine| {
+    for_each(Depth::Header, |goroutine| {
         counts.total += 1;
         match goroutine.state {
             GoroutineState::Running => counts.running += 1,

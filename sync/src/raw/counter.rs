@@ -1,6 +1,6 @@
 //! A wait group's protocol: a counter, and who waits for its zero.
 
-use crate::door::{AtomicUsize, Lock, Ordering, WaitReason};
+use crate::door::{AtomicUsize, Lock, Ordering, WaitPlace, WaitReason};
 use crate::line::{End, Line, Place, Until, Woken, stand};
 
 /// Somebody stands in line. Written under the lock of the line, and cleared with the step to zero.
@@ -81,14 +81,20 @@ impl Counter {
 
     /// Waits until the counter is zero.
     pub fn wait(&self) -> Result<(), Reused> {
+        self.wait_until(|| Until::WOKEN).map(|_| ())
+    }
+
+    /// Waits until the counter is zero, or gives up; whether it was zero.
+    pub(crate) fn wait_until<'a>(&self, until: impl FnOnce() -> Until<'a>) -> Result<bool, Reused> {
         if self.count() == 0 {
-            return Ok(());
+            return Ok(true);
         }
+        let until = until();
         let line = self.line.lock();
         let mut state = self.state.load(Ordering::Acquire);
         loop {
             if state < ONE {
-                return Ok(());
+                return Ok(true);
             }
             // Whoever steps to zero from now on takes the lock, which we hold until we rest.
             match self.state.compare_exchange_weak(state, state | AWAITED, Ordering::Acquire, Ordering::Acquire) {
@@ -96,9 +102,20 @@ impl Counter {
                 Err(now) => state = now,
             }
         }
-        let _: End<'_, Line> = stand(line, |line| line, Place::Last, 0, WaitReason::WaitGroupWait, Until::WOKEN);
-        // Others may wait again only when all have gone on.
-        if self.count() == 0 { Ok(()) } else { Err(Reused) }
+        let what = (WaitReason::WaitGroupWait, WaitPlace::thing(&self.line));
+        match stand(line, |line| line, Place::Last, 0, what, until) {
+            // Others may wait again only when all have gone on.
+            End::Woken(_) if self.count() != 0 => Err(Reused),
+            End::Woken(_) => Ok(true),
+            // That somebody is awaited stays said: the step to zero finds an empty line, if nobody else comes.
+            End::GivenUp(_) => Ok(false),
+        }
+    }
+
+    /// For models: [`wait`](Self::wait), which gives up at any moment; whether the counter was zero.
+    #[cfg(loom)]
+    pub fn wait_or_give_up(&self) -> Result<bool, Reused> {
+        self.wait_until(|| Until::deadline(1))
     }
 
     /// The counter, as it was a moment ago.

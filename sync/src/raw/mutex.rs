@@ -18,7 +18,9 @@
 //! QUEUED, WOKEN (but for its clearing) and STARVING are written under the lock of the line. LOCKED by anybody, so every
 //! write is a read-modify-write.
 
-use crate::door::{AtomicU32, Guard, Lock, Ordering, Surroundings, WaitReason, now, surroundings};
+use crate::door::{
+    AtomicU32, Guard, Lock, Ordering, Owner, Surroundings, WaitPlace, WaitReason, now, surroundings,
+};
 use crate::line::{End, Line, Place, Until, stand};
 
 const LOCKED: u32 = 1;
@@ -36,6 +38,8 @@ const PAUSES: u32 = 30;
 #[derive(Debug)]
 pub struct RawMutex {
     state: AtomicU32,
+    /// For those who look: who has it. Known from after the lock is taken until before it is let go.
+    owner: Owner,
     /// Each asks for nothing and says since when it waits. The gift: that the lock is now its.
     line: Lock<Line>,
 }
@@ -50,27 +54,32 @@ impl RawMutex {
     /// An open lock.
     #[cfg(not(loom))]
     pub const fn new() -> RawMutex {
-        RawMutex { state: AtomicU32::new(0), line: Lock::new(Line::new()) }
+        RawMutex { state: AtomicU32::new(0), owner: Owner::new(), line: Lock::new(Line::new()) }
     }
 
     /// An open lock.
     #[cfg(loom)]
     pub fn new() -> RawMutex {
-        RawMutex { state: AtomicU32::new(0), line: Lock::new(Line::new()) }
+        RawMutex { state: AtomicU32::new(0), owner: Owner::new(), line: Lock::new(Line::new()) }
     }
 
     /// Takes the lock.
     #[inline]
     pub fn lock(&self) {
-        if self.state.fetch_or(LOCKED, Ordering::Acquire) & LOCKED != 0 {
+        if !self.take_open() {
             self.lock_slow(Until::WOKEN);
         }
+        self.owner.enter();
     }
 
     /// Takes the lock, or gives up; whether it has it.
     #[inline]
     pub(crate) fn lock_until<'a>(&self, until: impl FnOnce() -> Until<'a>) -> bool {
-        self.state.fetch_or(LOCKED, Ordering::Acquire) & LOCKED == 0 || self.lock_slow(until())
+        let locked = self.take_open() || self.lock_slow(until());
+        if locked {
+            self.owner.enter();
+        }
+        locked
     }
 
     /// For models: takes the lock, or gives up at any moment.
@@ -82,7 +91,16 @@ impl RawMutex {
     /// Takes the lock if it is open.
     #[inline]
     pub fn try_lock(&self) -> bool {
-        !self.is_locked() && self.state.fetch_or(LOCKED, Ordering::Acquire) & LOCKED == 0
+        let locked = !self.is_locked() && self.take_open();
+        if locked {
+            self.owner.enter();
+        }
+        locked
+    }
+
+    #[inline(always)]
+    fn take_open(&self) -> bool {
+        self.state.fetch_or(LOCKED, Ordering::Acquire) & LOCKED == 0
     }
 
     /// Whether it was locked a moment ago.
@@ -94,6 +112,7 @@ impl RawMutex {
     /// Opens the lock, or hands it over. The caller holds it; else others find it broken, but memory stays sound.
     #[inline]
     pub fn unlock(&self) {
+        self.owner.leave();
         if self.state.load(Ordering::Relaxed) & STARVING != 0 {
             return self.hand_over(self.line.lock());
         }
@@ -133,7 +152,8 @@ impl RawMutex {
                 return false;
             }
             let place = if woken != 0 { Place::First } else { Place::Last };
-            match stand(line, |line| line, place, since, WaitReason::MutexLock, until) {
+            let what = (WaitReason::MutexLock, WaitPlace::owned(&self.owner));
+            match stand(line, |line| line, place, since, what, until) {
                 End::Woken(true) => return true,
                 End::Woken(false) => woken = WOKEN,
                 End::GivenUp(line) => {
@@ -156,7 +176,7 @@ impl RawMutex {
             for _ in 0..PAUSES {
                 std::hint::spin_loop();
             }
-            if self.try_lock() {
+            if !self.is_locked() && self.take_open() {
                 return true;
             }
         }
@@ -180,7 +200,7 @@ impl RawMutex {
         let state = self.state.load(Ordering::Relaxed);
         if state & STARVING != 0 {
             // That was decided while we unlocked. If somebody has taken the lock since, it hands over.
-            if self.state.fetch_or(LOCKED, Ordering::Acquire) & LOCKED == 0 {
+            if self.take_open() {
                 self.hand_over(line);
             }
             return;

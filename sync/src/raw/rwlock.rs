@@ -13,16 +13,21 @@
 //! * So a reader waits for one writer at most before its turn, whatever comes later, and a writer for the readers that
 //!   were before it, and for those ahead of it in line with the readers of that time.
 //!
+//! Who gives up leaves its line; if readers stood there for a writer that gave up, and others read, it lets them in.
+//!
 //! QUEUED is written under the lock of the lines, and while it is set so is all that makes the state grow.
 
+use gander_runtime::inspect::READER_SHIFT;
 use gander_runtime::yield_now;
 
-use crate::door::{AtomicUsize, Lock, Ordering, Surroundings, WaitReason, now, surroundings};
+use crate::door::{
+    AtomicUsize, Guard, Lock, Ordering, Owner, Surroundings, WaitPlace, WaitReason, now, surroundings,
+};
 use crate::line::{End, Line, Place, Until, Woken, stand};
 
 const WRITING: usize = 1;
 const QUEUED: usize = 2;
-const READER: usize = 4;
+const READER: usize = 1 << READER_SHIFT;
 
 /// A task looks again so often, each time after twice as many pauses of the processor; then it lets others run, so many
 /// times, and only then stands in line.
@@ -36,7 +41,10 @@ const MANNERS_NANOS: u64 = 1_000_000;
 
 /// A read-write lock around nothing.
 #[derive(Debug)]
+#[repr(C)]
 pub struct RawRwLock {
+    /// For those who look: which writer has it. They find the state behind it.
+    owner: Owner,
     state: AtomicUsize,
     lines: Lock<Lines>,
 }
@@ -72,21 +80,33 @@ impl RawRwLock {
     /// An open lock.
     #[cfg(not(loom))]
     pub const fn new() -> RawRwLock {
-        RawRwLock { state: AtomicUsize::new(0), lines: Lock::new(Lines::new()) }
+        RawRwLock { owner: Owner::new(), state: AtomicUsize::new(0), lines: Lock::new(Lines::new()) }
     }
 
     /// An open lock.
     #[cfg(loom)]
     pub fn new() -> RawRwLock {
-        RawRwLock { state: AtomicUsize::new(0), lines: Lock::new(Lines::new()) }
+        RawRwLock { owner: Owner::new(), state: AtomicUsize::new(0), lines: Lock::new(Lines::new()) }
     }
 
     /// Takes the lock to read.
     #[inline]
     pub fn read(&self) {
         if !self.try_read() {
-            self.read_slow();
+            self.read_slow(Until::WOKEN);
         }
+    }
+
+    /// Takes the lock to read, or gives up; whether it has it.
+    #[inline]
+    pub(crate) fn read_until<'a>(&self, until: impl FnOnce() -> Until<'a>) -> bool {
+        self.try_read() || self.read_slow(until())
+    }
+
+    /// For models: takes the lock to read, or gives up at any moment.
+    #[cfg(loom)]
+    pub fn read_or_give_up(&self) -> bool {
+        self.read_until(|| Until::deadline(1))
     }
 
     /// Takes the lock to read, if no writer has it or stands in line.
@@ -106,14 +126,40 @@ impl RawRwLock {
     /// Takes the lock to write.
     #[inline]
     pub fn write(&self) {
-        if !self.try_write() {
-            self.write_slow();
+        if !self.take_open() {
+            self.write_slow(Until::WOKEN);
         }
+        self.owner.enter();
+    }
+
+    /// Takes the lock to write, or gives up; whether it has it.
+    #[inline]
+    pub(crate) fn write_until<'a>(&self, until: impl FnOnce() -> Until<'a>) -> bool {
+        let locked = self.take_open() || self.write_slow(until());
+        if locked {
+            self.owner.enter();
+        }
+        locked
+    }
+
+    /// For models: takes the lock to write, or gives up at any moment.
+    #[cfg(loom)]
+    pub fn write_or_give_up(&self) -> bool {
+        self.write_until(|| Until::deadline(1))
     }
 
     /// Takes the lock to write, if nobody has it.
     #[inline]
     pub fn try_write(&self) -> bool {
+        let locked = self.take_open();
+        if locked {
+            self.owner.enter();
+        }
+        locked
+    }
+
+    #[inline(always)]
+    fn take_open(&self) -> bool {
         self.state.compare_exchange(0, WRITING, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
@@ -129,6 +175,7 @@ impl RawRwLock {
     /// Ends a write.
     #[inline]
     pub fn unlock_write(&self) {
+        self.owner.leave();
         if self.state.compare_exchange(WRITING, 0, Ordering::Release, Ordering::Relaxed).is_err() {
             self.pass_on(Leaver::Writer);
         }
@@ -136,6 +183,7 @@ impl RawRwLock {
 
     /// Turns the caller's write into a read.
     pub fn downgrade(&self) {
+        self.owner.leave();
         if self.state.compare_exchange(WRITING, READER, Ordering::Release, Ordering::Relaxed).is_err() {
             self.pass_on(Leaver::WriterWhoReads);
         }
@@ -143,31 +191,78 @@ impl RawRwLock {
 
     #[cold]
     #[inline(never)]
-    fn read_slow(&self) {
+    fn read_slow(&self, until: Until<'_>) -> bool {
         if look_again(&self.state, || self.try_read()) {
-            return;
+            return true;
         }
         let lines = self.lines.lock();
         let free = |state| state & (WRITING | QUEUED) == 0;
         let before = self.change(|state| if free(state) { more_readers(state, 1) } else { state | QUEUED });
-        if !free(before) {
-            let _: End<'_, Lines> =
-                stand(lines, |lines| &mut lines.readers, Place::Last, 0, WaitReason::RwLockRead, Until::WOKEN);
-        }
+        free(before) || self.stand(lines, |lines| &mut lines.readers, WaitReason::RwLockRead, until)
     }
 
     #[cold]
     #[inline(never)]
-    fn write_slow(&self) {
-        if look_again(&self.state, || self.try_write()) {
-            return;
+    fn write_slow(&self, until: Until<'_>) -> bool {
+        if look_again(&self.state, || self.take_open()) {
+            return true;
         }
         let lines = self.lines.lock();
         let before = self.change(|state| if state == 0 { WRITING } else { state | QUEUED });
-        if before != 0 {
-            let _: End<'_, Lines> =
-                stand(lines, |lines| &mut lines.writers, Place::Last, 0, WaitReason::RwLockWrite, Until::WOKEN);
+        before == 0 || self.stand(lines, |lines| &mut lines.writers, WaitReason::RwLockWrite, until)
+    }
+
+    /// Stands in line until the lock is given to the caller, or it gives up; whether it has it.
+    fn stand(
+        &self,
+        lines: Guard<'_, Lines>,
+        line: fn(&mut Lines) -> &mut Line,
+        reason: WaitReason,
+        until: Until<'_>,
+    ) -> bool {
+        let what = (reason, WaitPlace::shared(&self.owner));
+        match stand(lines, line, Place::Last, 0, what, until) {
+            End::Woken(_) => true,
+            End::GivenUp(lines) => {
+                self.leave_line(lines);
+                false
+            }
         }
+    }
+
+    /// The caller has given up, and is out of its line. It may have been the writer for whom readers stood in line, or the
+    /// last in line.
+    fn leave_line(&self, mut lines: Guard<'_, Lines>) {
+        if !lines.writers.is_empty() {
+            return;
+        }
+        let mut state = self.state.load(Ordering::Relaxed);
+        loop {
+            let next = match state {
+                // They have all been forgotten by who passed the lock on; it is for whoever comes.
+                _ if state & QUEUED == 0 => return,
+                // The last reader has left, and is about to pass the lock on, which sees that we are gone.
+                QUEUED => return,
+                // The writer passes it on to the readers, if there are any.
+                _ if state & WRITING != 0 && !lines.readers.is_empty() => return,
+                _ if state & WRITING != 0 => state & !QUEUED,
+                // We read for a moment, so that the last reader cannot leave while we let others in.
+                _ => more_readers(state, 1),
+            };
+            match self.state.compare_exchange_weak(state, next, Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => break,
+                Err(now) => state = now,
+            }
+        }
+        if state & WRITING != 0 {
+            return;
+        }
+        let mut woken = Woken::new();
+        let readers = lines.readers.pop_all(&mut woken);
+        self.change(|state| more_readers(state, readers) & !QUEUED);
+        drop(lines);
+        woken.ready();
+        self.unlock_read();
     }
 
     /// Somebody stands in line, and the caller leaves: the last reader, or a writer, who may stay to read.
@@ -176,7 +271,8 @@ impl RawRwLock {
     fn pass_on(&self, from: Leaver) {
         let mut lines = self.lines.lock();
         let mut woken = Woken::new();
-        // After readers it is a writer's turn. (There is one: readers stand in line behind a writer only.)
+        // After readers it is a writer's turn. (There is one, or the last has just given up: readers
+        // stand in line behind a writer only.)
         let first = if from == Leaver::Reader { lines.writers.pop() } else { None };
         let readers = if first.is_none() { lines.readers.pop_all(&mut woken) } else { 0 };
         let readers = readers + usize::from(from == Leaver::WriterWhoReads);

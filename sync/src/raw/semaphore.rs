@@ -4,7 +4,7 @@
 //! as soon as there are enough for it. A large request so keeps small ones waiting, and does not starve. QUEUED is
 //! written under the lock of the line, and while it is set so is the number of free permits.
 
-use crate::door::{AtomicUsize, Guard, Lock, Ordering, WaitReason};
+use crate::door::{AtomicUsize, Guard, Lock, Ordering, WaitPlace, WaitReason};
 use crate::line::{End, Line, Place, Until, Woken, stand};
 
 const QUEUED: usize = 1;
@@ -75,7 +75,8 @@ impl RawSemaphore {
                 Err(now) => state = now,
             }
         }
-        match stand(line, |line| line, Place::Last, count as u64, WaitReason::Semaphore, until) {
+        let what = (WaitReason::Semaphore, WaitPlace::thing(&self.line));
+        match stand(line, |line| line, Place::Last, count as u64, what, until) {
             End::Woken(_) => true,
             End::GivenUp(line) => {
                 // It may have been the one that the next had to wait for.
