@@ -116,6 +116,13 @@ pub fn is_exiting() -> bool {
     unsafe { m::current_g().as_ref() }.is_some_and(|g| g.is_exiting.get())
 }
 
+/// The unwinding has come to the goroutine's first frame. What is dropped from here on may panic by itself.
+#[cold]
+fn unwound() {
+    // SAFETY: the running goroutine is alive.
+    unsafe { (*m::current_g()).is_exiting.set(false) };
+}
+
 /// Whether a payload that a join returned says that the goroutine ended by [`exit`].
 pub fn is_exit(payload: &(dyn Any + Send)) -> bool {
     payload.is::<Exit>()
@@ -134,8 +141,7 @@ pub(crate) fn run<T>(f: impl FnOnce() -> T) -> std::thread::Result<T> {
         crate::fatal::die("a forked child came to the end of its goroutine; it must exec or _exit before");
     }
     if answer.is_err() {
-        // SAFETY: the running goroutine is alive. What is dropped from here on may panic by itself.
-        unsafe { (*m::current_g()).is_exiting.set(false) };
+        unwound();
     }
     match (answer, clear_locals()) {
         (Ok(_), Err(payload)) => Err(payload),
