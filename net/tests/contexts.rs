@@ -408,3 +408,43 @@ fn everything_at_once() {
         }
     });
 }
+
+/// Data that comes at the moment at which a read is given up is there for the next read, although the kernel reports it
+/// once only.
+#[test]
+fn what_comes_while_it_is_given_up() {
+    in_goroutines(|| {
+        let (mut here, mut there) = pair();
+        there.set_nodelay(true).unwrap();
+        here.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let mut chance = Chance::new("pauses");
+        let count = rounds(300);
+        let pauses: Vec<_> = (0..count).map(|_| chance.below(150) as u64).collect();
+        let theirs = pauses.clone();
+        let answers = spawn(move || {
+            let mut byte = [0];
+            for pause in theirs {
+                there.read_exact(&mut byte).unwrap();
+                gander_runtime::sleep(Duration::from_micros(pause));
+                there.write_all(&byte).unwrap();
+            }
+        });
+        for i in 0..count {
+            here.write_all(&[i as u8]).unwrap();
+            let stop = Arc::new(Stop::default());
+            let theirs = Arc::clone(&stop);
+            let pause = chance.below(150) as u64;
+            let stops = spawn(move || {
+                gander_runtime::sleep(Duration::from_micros(pause));
+                theirs.signal.fire();
+            });
+            // Short of the buffer: then the socket is known to be empty, and the next read waits before it looks.
+            let mut buffer = [0; 64];
+            let read = here.with_ctx(&*stop).read(&mut buffer);
+            let len = read.or_else(|_| here.read(&mut buffer)).expect("what was sent is not lost");
+            assert_eq!(buffer[..len], [i as u8]);
+            stops.join().unwrap();
+        }
+        answers.join().unwrap();
+    });
+}

@@ -71,7 +71,7 @@ impl Drop for Exit {
         if let Some(g) = unsafe { m::current_g().as_ref() }
             && g.id.get() == self.goroutine
         {
-            g.is_exiting.set(false);
+            g.exits.set(g.exits.get().saturating_sub(1));
         }
     }
 }
@@ -104,7 +104,7 @@ pub fn exit() -> ! {
     }
     // SAFETY: the running goroutine is alive.
     let g = unsafe { &*m::current_g() };
-    g.is_exiting.set(true);
+    g.exits.set(g.exits.get().saturating_add(1));
     std::panic::resume_unwind(Box::new(Exit { goroutine: g.id.get() }))
 }
 
@@ -113,14 +113,24 @@ pub fn exit() -> ! {
 #[doc(hidden)]
 pub fn is_exiting() -> bool {
     // SAFETY: what runs here is alive.
-    unsafe { m::current_g().as_ref() }.is_some_and(|g| g.is_exiting.get())
+    unsafe { m::current_g().as_ref() }.is_some_and(|g| g.exits.get() > 0)
 }
 
 /// The unwinding has come to the goroutine's first frame. What is dropped from here on may panic by itself.
 #[cold]
 fn unwound() {
     // SAFETY: the running goroutine is alive.
-    unsafe { (*m::current_g()).is_exiting.set(false) };
+    unsafe { (*m::current_g()).exits.set(0) };
+}
+
+/// The caller does not unwind: an [`exit`] that it may have called before was caught, whatever became of its payload.
+#[doc(hidden)]
+#[inline(always)]
+pub fn not_exiting() {
+    // SAFETY: what runs here is alive.
+    if let Some(g) = unsafe { m::current_g().as_ref() } {
+        g.exits.set(0);
+    }
 }
 
 /// Whether a payload that a join returned says that the goroutine ended by [`exit`].

@@ -54,7 +54,7 @@ pub use current::{
     Surroundings, current, lock_os_thread, park, park_timeout, proc_index, procs, set_procs, sleep, surroundings,
     try_current, unlock_os_thread, yield_now,
 };
-pub use entry::{exit, is_exit, is_exiting, is_goroutine, num_goroutines};
+pub use entry::{exit, is_exit, is_exiting, is_goroutine, not_exiting, num_goroutines};
 pub use error::{SpawnError, StartError};
 pub use g::handle::{Goroutine, GoroutineId};
 pub use g::local::GoroutineLocal;

@@ -1,9 +1,9 @@
 //! Where a future's waker waits to be woken.
 
-use std::mem::forget;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 
+use crate::entry::drop_quietly;
 use crate::lock::Lock;
 
 /// The waker of a future's latest poll, until somebody wakes it.
@@ -33,7 +33,7 @@ impl WakerCell {
     pub fn wake(&self) {
         let Some(waker) = self.0.lock().take() else { return };
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-            forget(payload);
+            drop_quietly(payload);
         }
     }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LockResult, PoisonError};
 use std::thread::panicking;
 
-use gander_runtime::is_exiting;
+use gander_runtime::{is_exiting, not_exiting};
 
 /// Whether a panic has come by.
 #[derive(Debug, Default)]
@@ -25,7 +25,11 @@ impl Poison {
     /// What a guard remembers from its beginning: a panic that was there before is not its own.
     #[inline]
     pub(crate) fn watch(&self) -> Watch {
-        Watch { was_panicking: panicking() }
+        let was_panicking = panicking();
+        if !was_panicking {
+            not_exiting();
+        }
+        Watch { was_panicking }
     }
 
     /// A guard that may have left the data in disorder has ended.

@@ -397,6 +397,33 @@ fn exit_does_not_poison() {
         assert!(mutex.is_poisoned());
         mutex.clear_poison();
 
+        // Also while what it unwound with is kept.
+        let m = Arc::clone(&mutex);
+        let fails = spawn(move || {
+            let kept = std::panic::catch_unwind(|| exit());
+            let _count = m.lock().unwrap();
+            std::panic::resume_unwind(Box::new(("a panic", kept.is_err())));
+        });
+        fails.join().unwrap_err();
+        assert!(mutex.is_poisoned());
+        mutex.clear_poison();
+
+        // One exit within another, caught, does not make a panic of the other.
+        struct Within;
+        impl Drop for Within {
+            fn drop(&mut self) {
+                assert!(std::panic::catch_unwind(|| exit()).is_err());
+            }
+        }
+        let m = Arc::clone(&mutex);
+        let exits = spawn(move || {
+            let _count = m.lock().unwrap();
+            let _within = Within;
+            exit();
+        });
+        assert!(gander_runtime::is_exit(&*exits.join().unwrap_err()));
+        assert!(!mutex.is_poisoned());
+
         // What is dropped by an exit, and panics by itself, where nothing has exited: on another goroutine's stack.
         struct Bomb(Arc<Mutex<i32>>);
         impl Drop for Bomb {

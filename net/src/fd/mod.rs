@@ -151,7 +151,9 @@ impl Fd {
         if !held.is_locked || !self.is_plain_tcp {
             return held.attempt(attempt);
         }
+        // Whoever gives up waiting may have been told of data that came at that moment: the next one looks first.
         if self.drained.load(Ordering::Relaxed) {
+            self.drained.store(false, Ordering::Relaxed);
             held.wait()?;
         }
         let mut reports_all = false;

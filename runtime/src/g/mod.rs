@@ -95,8 +95,8 @@ pub(crate) struct G {
     pub(crate) state: AtomicU8,
     /// Why it waits; stale while it runs, but for a blocking call.
     pub(crate) reason: AtomicU8,
-    /// It has called `exit`, which unwinds it.
-    pub(crate) is_exiting: Cell<bool>,
+    /// How many calls of `exit` unwind it: a destructor may call it while another does.
+    pub(crate) exits: Cell<u8>,
     /// When it began to wait, by [`clock`](crate::inspect::clock).
     pub(crate) since: AtomicU32,
     /// The lowest usable byte of the stack it runs on: of its own, or of the segment that `grow` gave it.
@@ -143,7 +143,7 @@ impl G {
             holds: AtomicU32::new(0),
             state: AtomicU8::new(State::Dead as u8),
             reason: AtomicU8::new(WaitReason::None as u8),
-            is_exiting: Cell::new(false),
+            exits: Cell::new(0),
             since: AtomicU32::new(0),
             limit: Cell::new(0),
             stack: Cell::new(None),

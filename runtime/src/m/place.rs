@@ -31,9 +31,14 @@ impl Place {
 /// it is. Async-signal-safe.
 pub(crate) fn put_here(m: &M) {
     let tid = m.tid.load(Ordering::Relaxed);
-    let Some(allowed) = allowed(tid) else { return };
-    // SAFETY: asks for a number; the sets are valid, and the call reads ours.
+    // Bound still if it could not be set free.
+    let Some(allowed) = m.place.allowed.get().or_else(|| allowed(tid)) else { return };
+    // SAFETY: ask for numbers; the sets are valid, and the call reads ours.
     unsafe {
+        // Between threads of real time the heir would wait for as long as its waker finds something else to do.
+        if libc::sched_getscheduler(0) != libc::SCHED_OTHER {
+            return;
+        }
         let Ok(here) = usize::try_from(libc::sched_getcpu()) else { return };
         // The program keeps it away from here, or it has no choice.
         if here >= 8 * SIZE || !libc::CPU_ISSET(here, &allowed) || libc::CPU_COUNT(&allowed) == 1 {
@@ -50,11 +55,11 @@ pub(crate) fn put_here(m: &M) {
 /// Lets `m`, the calling worker, go where it may again.
 #[inline]
 pub(crate) fn set_free(m: &M) {
-    if let Some(allowed) = m.place.allowed.take() {
+    if let Some(allowed) = m.place.allowed.get() {
         let allowed = up_to_date(allowed);
         // SAFETY: reads our set.
-        unsafe {
-            libc::sched_setaffinity(0, SIZE, &allowed);
+        if unsafe { libc::sched_setaffinity(0, SIZE, &allowed) } == 0 {
+            m.place.allowed.set(None);
         }
     }
 }

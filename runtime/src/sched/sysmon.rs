@@ -80,7 +80,8 @@ pub(crate) fn main() {
         // What is due already was just seen to.
         let until = procs::next_timer_after(start).min(look_again);
         WAKES_AT.store(until, Ordering::Relaxed);
-        if EVENT.wait_until(until) && now() < start + REST_NANOS {
+        EVENT.wait_until(until);
+        if now() < start + REST_NANOS {
             nap(REST_NANOS / 1000);
         }
     }
