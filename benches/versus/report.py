@@ -130,7 +130,7 @@ GROUPS = {
 
 COLOURS = {SHARED: "#d1242f", OWN: "#f0883e", "Go": "#0969da", "tokio": "#1a7f37", "smol": "#8250df", "may": "#9a6700"}
 OTHER = "#8c959f"
-LEFT, WIDTH, STEP, TOP = 330, 520, 26, 52
+LEFT, WIDTH, STEP, TOP = 440, 520, 26, 52
 
 
 def plot(lines):
