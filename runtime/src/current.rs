@@ -43,7 +43,7 @@ pub fn current() -> Goroutine {
 /// # Blocking
 ///
 /// Parks the goroutine only if another is ready.
-#[inline]
+#[inline(always)]
 pub fn yield_now() {
     let Some(m) = m::current() else {
         return std::thread::yield_now();

@@ -115,7 +115,7 @@ fn thread_bits() -> usize {
 /// After `release` has returned true exactly one call of [`Task::ready`] follows. From the moment `release` makes
 /// the task visible it touches nothing of the task's stack; it does not switch, allocate or panic. Locks that are
 /// held now are released by it and by [`unlock_handed_over`](crate::lock::RawLock::unlock_handed_over).
-#[inline]
+#[inline(always)]
 pub unsafe fn wait_if<F: FnOnce() -> bool>(reason: WaitReason, release: F) {
     /// Moves the closure out of the parked frame, then calls it: it may end that frame's rest.
     unsafe fn commit<F: FnOnce() -> bool>(release: *mut ()) -> bool {
@@ -249,6 +249,7 @@ impl Default for Claim {
 /// # Safety
 ///
 /// As [`wait`]; and whoever readies the task has won `claim` before.
+#[inline(always)]
 pub unsafe fn wait_until(reason: WaitReason, deadline: u64, claim: &Claim, release: impl FnOnce()) -> usize {
     let release = || {
         release();
@@ -264,6 +265,7 @@ pub unsafe fn wait_until(reason: WaitReason, deadline: u64, claim: &Claim, relea
 /// # Safety
 ///
 /// As [`wait_until`].
+#[inline(always)]
 pub(crate) unsafe fn wait_until_if(
     reason: WaitReason,
     deadline: u64,

@@ -287,6 +287,7 @@ unsafe fn try_locked(arms: &mut [Arm<'_, '_>], choice: Choice, aim: Aim) -> Try 
 /// # Safety
 ///
 /// The arms are sorted, `lock_all` has taken their locks, and no operation is ready.
+#[inline(always)]
 unsafe fn stand(arms: &mut [Arm<'_, '_>], aim: Aim, deadline: u64) -> Try {
     let (task, claim) = (Task::current(), Claim::new());
     let mut alarm = deadline;
