@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::{in_goroutines, settle, watched};
+use common::{in_goroutines, settle, until_waits, watched};
 use gander_chan::{
     Receiver, RecvError, RecvTimeoutError, SendError, SendTimeoutError, Sender, TryRecvError, TrySendError,
     bounded, unbounded,
@@ -187,27 +187,17 @@ impl From<u16> for Big {
     }
 }
 
-/// With one processor, a goroutine that others yield to has come to where it waits.
 /// Semantics 7.
 #[test]
 fn chan_7_who_waits_is_served_in_order() {
-    if std::env::var_os("GANDER_TEST_SMALL").is_some() {
-        // An emulated worker is now and then so slow that it is taken for one that sleeps: then there are two.
-        return;
-    }
-    let arrive = || (0..3).for_each(|_| gander_runtime::yield_now());
     watched(|| {
         run(|| {
-            gander_runtime::set_procs(1);
-            // A processor that goes out of service does so at its goroutine's next pause.
-            gander_runtime::sleep(Duration::from_millis(5));
             for capacity in [0, 1, 3] {
                 let (s, r) = bounded(capacity);
                 (0..capacity).for_each(|i| s.send(i).unwrap());
                 for i in capacity..capacity + 5 {
                     let s = s.clone();
-                    go(move || s.send(i).unwrap());
-                    arrive();
+                    until_waits(&spawn(move || s.send(i).unwrap()), "chan send");
                 }
                 for i in 0..5 {
                     // Whoever comes now does not get in before those who wait.
@@ -219,8 +209,7 @@ fn chan_7_who_waits_is_served_in_order() {
                 let (given, served) = unbounded();
                 for i in 0..5 {
                     let (r, given) = (r.clone(), given.clone());
-                    go(move || given.send((i, r.recv().unwrap())).unwrap());
-                    arrive();
+                    until_waits(&spawn(move || given.send((i, r.recv().unwrap())).unwrap()), "chan receive");
                 }
                 for i in 0..5 {
                     s.try_send(i).unwrap();

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Chance, in_goroutines, rounds, settle, watched};
+use common::{Chance, in_goroutines, rounds, settle, until_waits, watched};
 use gander_chan::unbounded;
-use gander_runtime::{run, scope, set_procs, sleep, spawn, yield_now};
+use gander_runtime::{run, scope, sleep, spawn, yield_now};
 use gander_sync::{Arc, Semaphore};
 
 /// Long enough for what must happen.
@@ -167,8 +167,6 @@ fn xsync_8_giving_up() {
 fn in_order() {
     watched(|| {
         run(|| {
-            // One processor: a goroutine that was spawned has come to its wait when we are back.
-            set_procs(1);
             let semaphore = Arc::new(Semaphore::new(3));
             let held = semaphore.acquire(3);
             let (tx, rx) = unbounded();
@@ -183,7 +181,7 @@ fn in_order() {
                         yield_now();
                         drop(permit);
                     });
-                    (0..10).for_each(|_| yield_now());
+                    until_waits(&one, "semaphore acquire");
                     one
                 })
                 .collect();

@@ -83,6 +83,21 @@ pub(crate) fn settle() {
     gander_runtime::sleep(Duration::from_millis(3));
 }
 
+/// Lets others run until that goroutine waits, by this word of `WaitReason`'s. It stands in its line then.
+pub(crate) fn until_waits<T>(one: &gander_runtime::JoinHandle<T>, word: &str) {
+    let id = one.goroutine().id();
+    loop {
+        let mut waits = false;
+        gander_runtime::inspect::for_each_goroutine(|info| {
+            waits |= info.id == id && info.state.to_string() == word
+        });
+        if waits {
+            return;
+        }
+        gander_runtime::yield_now();
+    }
+}
+
 /// Chance that can be repeated: from `GANDER_TEST_SEED`, printed.
 pub(crate) struct Chance(u64);
 
