@@ -127,8 +127,14 @@ fn sleep_bound(m: &M, g: &G, queue: impl FnOnce()) {
     let locked = !g.bound().is_null();
     g.bound.store(ptr::from_ref(m).cast_mut(), Ordering::Relaxed);
     g.set_state(State::Preempted);
+    // Not in the handler only: where preemption is let in again, after any call of ours, a system call of the program's
+    // may have failed just now. The block is the same when we return, for we stay on this thread.
+    // SAFETY: errno is this thread-local block's.
+    let errno = unsafe { *libc::__errno_location() };
     queue();
     idle::await_p(m);
+    // SAFETY: as above.
+    unsafe { *libc::__errno_location() = errno };
     m.handed_g.set(ptr::null());
     if !locked {
         g.bound.store(ptr::null_mut(), Ordering::Relaxed);
