@@ -65,7 +65,7 @@ pub(crate) fn set_free(m: &M) {
 }
 
 /// Where a thread (0: this one) may run. None where there are more processors than the set has bits.
-fn allowed(tid: libc::pid_t) -> Option<Set> {
+pub(crate) fn allowed(tid: libc::pid_t) -> Option<Set> {
     let mut set = MaybeUninit::<Set>::zeroed();
     // SAFETY: writes our set, for which zero is valid.
     unsafe { (libc::sched_getaffinity(tid, SIZE, set.as_mut_ptr()) == 0).then(|| set.assume_init()) }

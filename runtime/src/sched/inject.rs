@@ -159,6 +159,7 @@ impl Lists {
         }
         LEN.store(LEN.load(Ordering::Relaxed) + count, Ordering::Relaxed);
     }
+
     /// Books goroutines that were taken, from the preempted or from the others.
     fn removed(&self, count: usize, woken: bool) {
         if woken {

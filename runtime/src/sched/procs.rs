@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
 use super::idle;
+use crate::m::place;
 use crate::p::P;
 
 /// The most Ps there can be.
@@ -106,16 +107,15 @@ pub(crate) fn machine() -> usize {
 }
 
 fn affinity() -> usize {
-    // SAFETY: a zeroed set is a valid set, and the call writes no more than its size.
-    unsafe {
-        let mut set: libc::cpu_set_t = std::mem::zeroed();
-        if libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &mut set) == 0 {
-            (libc::CPU_COUNT(&set) as usize).max(1)
-        } else {
+    // SAFETY: both answer with a number; the set is a valid one.
+    let count: i64 = unsafe {
+        match place::allowed(0) {
+            Some(set) => libc::CPU_COUNT(&set).into(),
             // More CPUs than the set has bits.
-            (libc::sysconf(libc::_SC_NPROCESSORS_ONLN)).max(1) as usize
+            None => libc::sysconf(libc::_SC_NPROCESSORS_ONLN),
         }
-    }
+    };
+    count.max(1) as usize
 }
 
 /// Processors' worth of time that the control groups above this process allow.
