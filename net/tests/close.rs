@@ -2,20 +2,16 @@
 
 #[path = "../../chan/tests/common/mod.rs"]
 mod common;
+mod ends;
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 
 use common::{Chance, in_goroutines, rounds, settle};
+use ends::pair;
 use gander_net::{TcpListener, TcpStream, UdpSocket, UnixStream, is_closed};
 use gander_runtime::{spawn, yield_now};
-
-fn pair() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    (client, listener.accept().unwrap().0)
-}
 
 #[track_caller]
 fn assert_closed<T: std::fmt::Debug>(answer: io::Result<T>) {

@@ -2,6 +2,7 @@
 
 #[path = "../../chan/tests/common/mod.rs"]
 mod common;
+mod ends;
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
@@ -11,8 +12,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{Chance, in_goroutines, rounds, settle, small};
+use ends::{listen, pair};
 use gander_net::io::pipe;
-use gander_net::{PipeStream, TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream};
+use gander_net::{PipeStream, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream};
 use gander_runtime::{Cancel, JoinHandle, Signal, scope, spawn, yield_now};
 
 /// A context.
@@ -66,16 +68,6 @@ fn assert_stopped(error: &io::Error) {
         error.get_ref().is_some_and(|inner| inner.is::<Stopped>()),
         "the context's own error, and not {error:?}"
     );
-}
-
-fn listen() -> TcpListener {
-    TcpListener::bind("127.0.0.1:0").unwrap()
-}
-
-fn pair() -> (TcpStream, TcpStream) {
-    let listener = listen();
-    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    (client, listener.accept().unwrap().0)
 }
 
 /// A listener whose queue is full, so that nobody can connect.

@@ -2,6 +2,7 @@
 
 #[path = "../../chan/tests/common/mod.rs"]
 mod common;
+mod ends;
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Arc;
@@ -9,18 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{in_goroutines, rounds, settle, small};
-use gander_net::{TcpListener, TcpStream, UdpSocket};
+use ends::{listen, pair};
+use gander_net::{TcpStream, UdpSocket};
 use gander_runtime::spawn;
-
-fn listen() -> TcpListener {
-    TcpListener::bind("127.0.0.1:0").unwrap()
-}
-
-fn pair() -> (TcpStream, TcpStream) {
-    let listener = listen();
-    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    (client, listener.accept().unwrap().0)
-}
 
 fn in_millis(millis: u64) -> Option<Instant> {
     Some(Instant::now() + Duration::from_millis(millis))

@@ -2,25 +2,16 @@
 
 #[path = "../../chan/tests/common/mod.rs"]
 mod common;
+mod ends;
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::{in_goroutines, rounds, settle, watched};
+use ends::{listen, pair};
 use gander_net::{Shutdown, TcpListener, TcpStream};
 use gander_runtime::{go, spawn};
-
-fn listen() -> TcpListener {
-    TcpListener::bind("127.0.0.1:0").unwrap()
-}
-
-/// Two ends of a connection.
-fn pair() -> (TcpStream, TcpStream) {
-    let listener = listen();
-    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    (client, listener.accept().unwrap().0)
-}
 
 #[test]
 fn echo() {
