@@ -197,7 +197,8 @@ fn chan_7_who_waits_is_served_in_order() {
                 (0..capacity).for_each(|i| s.send(i).unwrap());
                 for i in capacity..capacity + 5 {
                     let s = s.clone();
-                    until_waits(&spawn(move || s.send(i).unwrap()), "chan send");
+                    let sends = spawn(move || s.send(i).unwrap());
+                    until_waits(sends.goroutine().id(), "chan send");
                 }
                 for i in 0..5 {
                     // Whoever comes now does not get in before those who wait.
@@ -209,7 +210,8 @@ fn chan_7_who_waits_is_served_in_order() {
                 let (given, served) = unbounded();
                 for i in 0..5 {
                     let (r, given) = (r.clone(), given.clone());
-                    until_waits(&spawn(move || given.send((i, r.recv().unwrap())).unwrap()), "chan receive");
+                    let receives = spawn(move || given.send((i, r.recv().unwrap())).unwrap());
+                    until_waits(receives.goroutine().id(), "chan receive");
                 }
                 for i in 0..5 {
                     s.try_send(i).unwrap();

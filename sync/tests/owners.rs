@@ -7,16 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use common::{Chance, in_goroutines, rounds, small};
+use common::{Chance, in_goroutines, rounds, small, until_waits};
 use gander_runtime::inspect::{Circle, GoroutineInfo, Holder, circles, goroutines};
 use gander_runtime::{Cancel, GoroutineId, JoinHandle, Signal, current, exit, scope, spawn, yield_now};
 use gander_sync::{Arc, Barrier, Condvar, Mutex, Notify, Once, RwLock, Semaphore, WaitGroup};
 
-/// Looks until the goroutine waits, with that word, and at something if `at_place`.
+/// Looks until the goroutine waits, with that word, and at something.
 fn look(id: GoroutineId, word: &str) -> GoroutineInfo {
     loop {
-        let found = goroutines().into_iter().find(|info| info.id == id).expect("it lives");
-        if found.state.to_string() == word && found.waits_at.is_some() {
+        let found = until_waits(id, word);
+        if found.waits_at.is_some() {
             return found;
         }
         yield_now();

@@ -181,7 +181,7 @@ fn in_order() {
                         yield_now();
                         drop(permit);
                     });
-                    until_waits(&one, "semaphore acquire");
+                    until_waits(one.goroutine().id(), "semaphore acquire");
                     one
                 })
                 .collect();

@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use gander_runtime::GoroutineId;
+use gander_runtime::inspect::{GoroutineInfo, goroutines};
+
 /// Tests change the number of processors, which is the process's: one at a time.
 static TURN: Mutex<()> = Mutex::new(());
 
@@ -84,15 +87,11 @@ pub(crate) fn settle() {
 }
 
 /// Lets others run until that goroutine waits, by this word of `WaitReason`'s. It stands in its line then.
-pub(crate) fn until_waits<T>(one: &gander_runtime::JoinHandle<T>, word: &str) {
-    let id = one.goroutine().id();
+pub(crate) fn until_waits(id: GoroutineId, word: &str) -> GoroutineInfo {
     loop {
-        let mut waits = false;
-        gander_runtime::inspect::for_each_goroutine(|info| {
-            waits |= info.id == id && info.state.to_string() == word
-        });
-        if waits {
-            return;
+        let found = goroutines().into_iter().find(|info| info.id == id).expect("it lives");
+        if found.state.to_string() == word {
+            return found;
         }
         gander_runtime::yield_now();
     }
