@@ -6,7 +6,7 @@ use crate::g::reason::WaitReason;
 use crate::inspect::trace;
 use crate::m;
 use crate::preempt::rescue;
-use crate::sched::idle;
+use crate::sched::handing;
 
 /// Runs `f`, which may block the thread for long (a system call, a C library, a computation that is best not
 /// interrupted), without keeping a processor from the other goroutines meanwhile. On an ordinary thread it only
@@ -45,7 +45,7 @@ pub fn blocking<R>(f: impl FnOnce() -> R) -> R {
     if m.p().attend.is_traced() {
         trace::blocked(m.p(), g);
     }
-    idle::release(m);
+    handing::release(m);
     m.seat.announce();
     rescue::announced(m);
     m.leave_quietly();

@@ -10,7 +10,7 @@ use super::sample::Histogram;
 use crate::g::reason::WaitReason;
 use crate::p::P;
 use crate::preempt::{self, rescue};
-use crate::sched::{SPIN, STATS, idle, inject, procs};
+use crate::sched::{SPIN, STATS, inject, procs, resting};
 use crate::{entry, m, poll};
 
 /// What the runtime has, and what it has done since its start.
@@ -195,7 +195,7 @@ fn look_at(p: &P) -> ProcStats {
 
 fn count_threads() -> ThreadCounts {
     let mut threads =
-        ThreadCounts { searching: SPIN.searching() as usize, idle: idle::spare(), ..ThreadCounts::default() };
+        ThreadCounts { searching: SPIN.searching() as usize, idle: resting::spare(), ..ThreadCounts::default() };
     for m in m::all().filter(|m| m.tid.load(Ordering::Relaxed) != 0) {
         threads.total += 1;
         threads.running += usize::from(!m.seat.p().is_null());

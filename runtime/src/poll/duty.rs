@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::{is_wanted, look};
-use crate::sched::{idle, procs};
+use crate::sched::{procs, resting};
 
 /// What sysmon remembers of it.
 pub(crate) struct Duty {
@@ -35,7 +35,7 @@ impl Duty {
         }
         // Who slept there runs what it found. If it still runs the same, it runs it for long: somebody else shall go and
         // sleep there.
-        let unpolled_at = idle::is_unpolled().then(switches);
+        let unpolled_at = resting::is_unpolled().then(switches);
         let before = std::mem::replace(&mut self.unpolled_at, unpolled_at);
         call |= unpolled_at.is_some() && unpolled_at == before;
         (self.look_at, call)

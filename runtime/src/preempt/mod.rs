@@ -42,7 +42,7 @@ use crate::g::{G, State};
 use crate::inspect::trace;
 use crate::m::{self, M};
 use crate::p::P;
-use crate::sched::{idle, inject, janitor, procs};
+use crate::sched::{handing, inject, janitor, procs};
 
 pub(crate) use request::{Cause, Request};
 
@@ -99,7 +99,7 @@ pub(crate) unsafe fn give_way(m: &'static M, g: &G, cause: Cause) {
         inject::put_preempted(g);
         crate::sched::call_if_resting();
         crate::m::place::put_here(heir.m);
-        heir.inherit(idle::let_go(m));
+        heir.inherit(handing::let_go(m));
     });
 }
 
@@ -116,7 +116,7 @@ pub(crate) unsafe fn step_aside(m: &'static M) {
     if trace::is_on() {
         trace::rescued(m.p());
     }
-    heir.inherit(idle::let_go(m));
+    heir.inherit(handing::let_go(m));
     m.seat.announce();
     rescue::watch(m);
 }
@@ -132,7 +132,7 @@ fn sleep_bound(m: &M, g: &G, queue: impl FnOnce()) {
     // SAFETY: errno is this thread-local block's.
     let errno = unsafe { *libc::__errno_location() };
     queue();
-    idle::await_p(m);
+    handing::await_p(m);
     // SAFETY: as above.
     unsafe { *libc::__errno_location() = errno };
     m.handed_g.set(ptr::null());
@@ -161,7 +161,7 @@ impl Heir {
     /// Gives it the P, which is the caller's.
     pub(crate) fn inherit(self, p: &'static P) {
         p.begins_soon();
-        idle::send_off(self.m, p, self.g);
+        handing::send_off(self.m, p, self.g);
     }
 }
 
@@ -218,7 +218,7 @@ pub(crate) unsafe fn find_heir(p: &P, first: Option<*const G>) -> Option<Heir> {
     // may compute, and then it is gone until the janitor has started another, if it may.
     // SAFETY: likewise.
     let has_begun = unsafe { !(*first).m.get().is_null() };
-    if let Some(spare) = idle::take_spare(if has_begun { 0 } else { 1 }) {
+    if let Some(spare) = handing::take_spare(if has_begun { 0 } else { 1 }) {
         return Some(Heir { m: spare, g: first });
     }
     // Without a spare thread a goroutine that has its own can still go on: look past those that have not.

@@ -11,7 +11,7 @@ use super::{Cause, Heir, signal};
 use crate::inspect::trace;
 use crate::m::{self, M};
 use crate::p::P;
-use crate::sched::{SPIN, idle, inject, janitor, sysmon};
+use crate::sched::{SPIN, handing, idle, inject, janitor, sysmon};
 
 /// Rescues since the start.
 pub(crate) static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -69,7 +69,7 @@ pub(crate) fn computes(tid: libc::pid_t, cpu: u64) -> bool {
 /// Takes the P from a sleeping worker and gives it to a spare one, or to one whose goroutine was preempted. False if
 /// the worker was in the runtime after all, or there is nobody.
 pub(crate) fn rescue(m: &'static M, p: &'static P) -> bool {
-    let heir = match idle::take_spare(0) {
+    let heir = match handing::take_spare(0) {
         Some(m) => Heir { m, g: ptr::null() },
         None => {
             janitor::want_worker();
@@ -82,7 +82,7 @@ pub(crate) fn rescue(m: &'static M, p: &'static P) -> bool {
     };
     if !m.seat.detach(p) {
         match heir.g.is_null() {
-            true => idle::put_back_spare(heir.m),
+            true => handing::put_back_spare(heir.m),
             false => inject::put_back(heir.g),
         }
         return false;
@@ -105,7 +105,7 @@ pub(crate) fn reacquire(m: &'static M) {
     let g = m::current_g();
     // SAFETY: the running G is alive.
     let g = unsafe { &*g };
-    if idle::take_any(m) {
+    if handing::take_any(m) {
         m.p().begin_turn();
         if m.p().attend.is_traced() {
             trace::ran(m.p(), g);

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::{Cause, rescue, signal};
 use crate::m::M;
 use crate::p::P;
-use crate::sched::{SPIN, idle, inject, procs};
+use crate::sched::{SPIN, inject, procs, service};
 
 /// The slice while somebody waits who has not had one.
 const FRESH_NANOS: u64 = 1_000_000;
@@ -180,7 +180,7 @@ impl Turns {
         }
         if due {
             // The P whose timer it is may be stuck.
-            idle::attend_all();
+            service::attend_all();
         }
         self.pause = if again < u64::MAX { (self.pause * 2).min(LONGEST_NANOS) } else { SHORTEST_NANOS };
         (again, waits || next_waits)

@@ -3,7 +3,7 @@
 use std::ptr;
 use std::sync::atomic::Ordering;
 
-use super::{FAIRNESS, SPIN, idle, inject, procs};
+use super::{FAIRNESS, SPIN, handing, idle, inject, procs, service};
 use crate::g::G;
 use crate::inspect::{sample, trace};
 use crate::m::M;
@@ -15,7 +15,7 @@ use crate::timer::now;
 pub(crate) fn runnable(m: &'static M) -> *const G {
     if !m.bound.get().is_null() {
         // The goroutine that is locked to this thread parked: the thread waits for it, the P does not.
-        return idle::await_bound(m);
+        return handing::await_bound(m);
     }
     while !m.ending.get() {
         let sent_for = m.handed_g.replace(ptr::null());
@@ -24,7 +24,7 @@ pub(crate) fn runnable(m: &'static M) -> *const G {
         }
         let p = m.p();
         if p.retired.load(Ordering::Relaxed) {
-            idle::retire(m);
+            service::retire(m);
             continue;
         }
         // SAFETY: we hold p and are in the runtime.

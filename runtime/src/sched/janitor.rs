@@ -5,7 +5,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::{SPIN, STATS, idle, procs};
+use super::{SPIN, STATS, handing, idle, procs, resting};
 use crate::deadlock;
 use crate::futex::Event;
 use crate::inspect::quit;
@@ -107,9 +107,9 @@ fn send_some_home() {
     const MAY_STAY: usize = 64;
     /// So long one needs to leave, with the P that the next one is to take.
     const LEAVES: Duration = Duration::from_micros(200);
-    let rest = idle::spare();
+    let rest = resting::spare();
     let stay = MAY_STAY.max(STOCK.load(Ordering::Relaxed)).max(rest - rest / 4);
-    while idle::send_home(stay) {
+    while handing::send_home(stay) {
         std::thread::sleep(LEAVES);
     }
 }
@@ -136,7 +136,7 @@ fn do_chores() {
 /// Hires until the stock is full. Returns how long to wait before trying again, zero if all went well.
 fn stock_up(retry: Duration) -> Duration {
     if WANTED.swap(false, Ordering::AcqRel) {
-        if idle::spare() == 0 {
+        if resting::spare() == 0 {
             // They are taken faster than we start them: start more at a time.
             STOCK.store((STOCK.load(Ordering::Relaxed) * 2).min(MOST_IN_STOCK), Ordering::Relaxed);
         } else if SPIN.submitted() {
@@ -144,7 +144,7 @@ fn stock_up(retry: Duration) -> Duration {
             idle::call_worker(ptr::null());
         }
     }
-    let there = idle::spare() + STARTING.load(Ordering::Relaxed);
+    let there = resting::spare() + STARTING.load(Ordering::Relaxed);
     for _ in there..STOCK.load(Ordering::Relaxed) {
         let retry = hire(retry);
         if !retry.is_zero() {

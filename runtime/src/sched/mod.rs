@@ -1,10 +1,13 @@
 //! The scheduler. `README.md` in this folder tells the whole; this file holds its state and the worker's loop.
 
 pub(crate) mod find;
+pub(crate) mod handing;
 pub(crate) mod idle;
 pub(crate) mod inject;
 pub(crate) mod janitor;
 pub(crate) mod procs;
+pub(crate) mod resting;
+pub(crate) mod service;
 pub(crate) mod spin;
 pub(crate) mod sysmon;
 
@@ -59,7 +62,7 @@ pub(crate) fn work(m: &'static M) {
             // A goroutine of ours came back: it parked or ended and had nothing to switch to.
         }
     }
-    idle::release(m);
+    handing::release(m);
 }
 
 /// Runs `g`, or hands it with our P to the only worker that may.
@@ -73,7 +76,7 @@ unsafe fn run(m: &'static M, g: *const G) {
     let bound = g.bound();
     if !bound.is_null() && !ptr::eq(bound, m) {
         // SAFETY: Ms are never freed.
-        idle::hand_over(m, unsafe { &*bound }, g);
+        handing::hand_over(m, unsafe { &*bound }, g);
         return;
     }
     m.p().begin_turn();

@@ -5,7 +5,7 @@ use std::ptr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
-use super::idle;
+use super::service;
 use crate::m::place;
 use crate::p::P;
 
@@ -85,7 +85,7 @@ pub(crate) fn set(count: usize, chosen: bool) {
         EVER.store(i + 1, Ordering::Release);
         crate::inspect::trace::join(get(i));
     }
-    idle::set_service(count);
+    service::set_service(count);
 }
 
 /// Asks the machine again, unless the user chose.

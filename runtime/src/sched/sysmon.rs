@@ -6,7 +6,7 @@
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
-use super::{SPIN, idle, procs};
+use super::{SPIN, idle, procs, resting};
 use crate::deadlock;
 use crate::futex::{Event, nap};
 use crate::inspect::clock;
@@ -32,7 +32,7 @@ pub(crate) fn mind(deadline: u64) {
     }
     // Partner of the fence in `main`: the timer was armed before, or sysmon sees it after.
     fence(Ordering::SeqCst);
-    if deadline < idle::kept() && deadline < WAKES_AT.load(Ordering::Relaxed) {
+    if deadline < resting::kept() && deadline < WAKES_AT.load(Ordering::Relaxed) {
         EVENT.set();
     }
 }
@@ -59,7 +59,7 @@ pub(crate) fn main() {
         // is earlier than this.
         WAKES_AT.store(u64::MAX, Ordering::Relaxed);
         fence(Ordering::SeqCst);
-        if idle::sysmon_sleeps() {
+        if resting::sysmon_sleeps() {
             sleep();
         }
         let start = now();
