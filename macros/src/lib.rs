@@ -15,7 +15,7 @@ mod parse;
 ///
 /// The program ends when it returns, with its result as the exit status.
 ///
-/// ```ignore (the gander crate depends on this one, not the other way round)
+/// ```
 /// #[gander::main]
 /// fn main() {
 ///     let answer = gander::spawn(|| 6 * 7);
@@ -27,10 +27,12 @@ mod parse;
 ///
 /// Each is the method of `gander::Builder` of the same name, and its value is any expression.
 ///
-/// ```ignore (the gander crate depends on this one, not the other way round)
+/// ```
 /// #[gander::main(procs = 4, stack_size = 1 << 20)]
 /// fn main() -> std::io::Result<()> {
-///     serve()
+///     let status = gander::fs::read_to_string("/proc/self/status")?;
+///     assert!(status.contains("Threads:"));
+///     Ok(())
 /// }
 /// ```
 ///
@@ -59,7 +61,7 @@ pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
 /// It takes the options of [`main`](macro@main), adds `#[test]`, and goes with `#[should_panic]`, `#[ignore]` and a
 /// `Result` to return.
 ///
-/// ```ignore (the gander crate depends on this one, not the other way round)
+/// ```
 /// #[gander::test(procs = 2)]
 /// fn answers() -> Result<(), Box<dyn std::error::Error>> {
 ///     let answer = gander::spawn(|| 6 * 7);

@@ -21,8 +21,12 @@ use crate::sched::handing;
 ///
 /// # Examples
 ///
-/// ```ignore (needs the facade)
+/// ```
+/// # use gander_runtime as gander;
+/// # gander_runtime::run(|| {
 /// let text = gander::blocking(|| std::fs::read_to_string("/proc/self/status"));
+/// assert!(text.unwrap().contains("Pid:"));
+/// # });
 /// ```
 pub fn blocking<R>(f: impl FnOnce() -> R) -> R {
     /// Wins a processor back, also when `f` panics.

@@ -19,7 +19,8 @@ use crate::timer;
 ///
 /// # Examples
 ///
-/// ```ignore (needs the facade)
+/// ```
+/// # use gander_runtime as gander;
 /// let answer = gander::Builder::new().procs(2).run(|| {
 ///     let worker = gander::Builder::new()
 ///         .name("worker".to_string())
@@ -277,7 +278,8 @@ impl Builder {
 ///
 /// # Examples
 ///
-/// ```ignore (needs the facade)
+/// ```
+/// # use gander_runtime as gander;
 /// let sum: u32 = gander::run(|| {
 ///     let parts: Vec<_> = (0..10).map(|i| gander::spawn(move || i)).collect();
 ///     parts.into_iter().map(|part| part.join().unwrap()).sum()
@@ -301,9 +303,12 @@ where
 ///
 /// # Examples
 ///
-/// ```ignore (needs the facade)
+/// ```
+/// # use gander_runtime as gander;
+/// # gander::run(|| {
 /// let worker = gander::spawn(|| 6 * 7);
 /// assert_eq!(worker.join().unwrap(), 42);
+/// # });
 /// ```
 #[track_caller]
 pub fn spawn<F, T>(f: F) -> JoinHandle<T>
@@ -366,8 +371,11 @@ where
 ///
 /// Other than in Go the whole expression is evaluated there, arguments included; what it names is moved there.
 ///
-/// ```ignore (needs the facade)
+/// ```
+/// # use gander_runtime as gander;
+/// # gander::run(|| {
 /// gander::go!(println!("hello from a goroutine"));
+/// # });
 /// ```
 #[macro_export]
 macro_rules! go {

@@ -135,10 +135,13 @@ pub fn sleep(duration: Duration) {
 ///
 /// # Examples
 ///
-/// ```ignore (needs the facade)
+/// ```
+/// # use gander_runtime as gander;
+/// # gander_runtime::run(|| {
 /// gander::lock_os_thread();
 /// // … change this thread, use it, change it back …
 /// gander::unlock_os_thread();
+/// # });
 /// ```
 pub fn lock_os_thread() {
     let Some(m) = m::current() else { return };

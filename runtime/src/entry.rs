@@ -87,12 +87,17 @@ impl Drop for Exit {
 ///
 /// # Examples
 ///
-/// ```ignore (needs the facade)
+/// ```
+/// # use gander_runtime as gander;
+/// # gander_runtime::run(|| {
 /// let worker = gander::spawn(|| {
-///     if nothing_to_do() {
+///     let nothing_to_do = true;
+///     if nothing_to_do {
 ///         gander::exit();
 ///     }
 /// });
+/// assert!(gander::is_exit(&*worker.join().unwrap_err()));
+/// # });
 /// ```
 pub fn exit() -> ! {
     assert!(

@@ -27,8 +27,13 @@ const FACTOR: usize = 4;
 ///
 /// # Examples
 ///
-/// ```ignore (needs the facade)
-/// let depth = gander::stack::grow(|| descend(1_000_000));
+/// ```
+/// # mod gander { pub use gander_runtime::*; pub mod stack { pub use gander_runtime::grow; } }
+/// fn descend(frames: u32) -> u32 {
+///     if frames == 0 { 0 } else { 1 + std::hint::black_box(descend)(frames - 1) }
+/// }
+/// let depth = gander::run(|| gander::stack::grow(|| descend(20_000)));
+/// assert_eq!(depth, 20_000);
 /// ```
 pub fn grow<R>(f: impl FnOnce() -> R) -> R {
     let here = bounds().map_or(0, |(limit, top)| top.saturating_sub(limit));
@@ -57,13 +62,20 @@ pub fn grow_to<R>(stack_size: usize, f: impl FnOnce() -> R) -> R {
 ///
 /// # Examples
 ///
-/// ```ignore (needs the facade)
+/// ```
+/// # mod gander { pub use gander_runtime::*; pub mod stack { pub use gander_runtime::maybe_grow; } }
+/// enum Tree {
+///     Leaf,
+///     Node(Box<Tree>),
+/// }
+///
 /// fn depth(tree: &Tree) -> usize {
 ///     gander::stack::maybe_grow(32 << 10, 4 << 20, || match tree {
 ///         Tree::Leaf => 1,
 ///         Tree::Node(child) => 1 + depth(child),
 ///     })
 /// }
+/// assert_eq!(gander::run(|| depth(&Tree::Node(Box::new(Tree::Leaf)))), 2);
 /// ```
 #[inline]
 pub fn maybe_grow<R>(red_zone: usize, stack_size: usize, f: impl FnOnce() -> R) -> R {

@@ -65,13 +65,16 @@ impl Family {
 ///
 /// # Examples
 ///
-/// ```ignore (needs the facade)
+/// ```
+/// # use gander_runtime as gander;
+/// # gander_runtime::run(|| {
 /// let caught = std::panic::catch_unwind(|| {
-///     gander::leak::check(|| {
+///     gander::leak::Check::new().patience(std::time::Duration::ZERO).run(|| {
 ///         gander::go(|| gander::park());
 ///     });
 /// });
 /// assert!(caught.is_err());
+/// # });
 /// ```
 #[track_caller]
 pub fn check<R>(f: impl FnOnce() -> R) -> R {

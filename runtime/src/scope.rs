@@ -74,7 +74,9 @@ impl Data {
 ///
 /// # Examples
 ///
-/// ```ignore (needs the facade)
+/// ```
+/// # use gander_runtime as gander;
+/// # gander::run(|| {
 /// let mut counts = [0; 4];
 /// gander::scope(|s| {
 ///     for count in &mut counts {
@@ -82,6 +84,7 @@ impl Data {
 ///     }
 /// });
 /// assert_eq!(counts, [1; 4]);
+/// # });
 /// ```
 #[track_caller]
 pub fn scope<'env, F, T>(f: F) -> T

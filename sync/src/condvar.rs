@@ -166,12 +166,23 @@ impl Condvar {
     ///
     /// # Examples
     ///
-    /// ```ignore (needs the facade)
-    /// let mut queue = jobs.lock()?;
-    /// while queue.is_empty() {
-    ///     let (locked, result) = filled.wait_ctx(queue, &ctx)?;
-    ///     result?;
-    ///     queue = locked;
+    /// ```
+    /// # use gander_runtime::Cancel;
+    /// use std::sync::PoisonError;
+    ///
+    /// use gander_sync::{Condvar, Mutex};
+    ///
+    /// /// Takes a job, unless `ctx` is cancelled first (a `gander::context::Context`, say).
+    /// fn take<C: Cancel>(jobs: &Mutex<Vec<u32>>, filled: &Condvar, ctx: &C) -> Result<u32, C::Error> {
+    ///     let mut queue = jobs.lock().unwrap_or_else(PoisonError::into_inner);
+    ///     loop {
+    ///         if let Some(job) = queue.pop() {
+    ///             return Ok(job);
+    ///         }
+    ///         let (locked, result) = filled.wait_ctx(queue, ctx).unwrap_or_else(PoisonError::into_inner);
+    ///         result?;
+    ///         queue = locked;
+    ///     }
     /// }
     /// ```
     #[allow(clippy::type_complexity, reason = "that of `wait_timeout`, with a result in the place of a flag")]

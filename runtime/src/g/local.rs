@@ -204,11 +204,18 @@ impl<T: 'static> fmt::Debug for GoroutineLocal<T> {
 
 /// Declares goroutine-locals, with the grammar of [`std::thread_local!`].
 ///
-/// ```ignore (written for the facade; compiled there)
+/// ```
+/// # use gander_runtime as gander;
+/// use std::cell::Cell;
+///
 /// gander::goroutine_local! {
 ///     static DEPTH: Cell<u32> = Cell::new(0);
 /// }
+///
+/// # gander::run(|| {
 /// DEPTH.set(DEPTH.get() + 1);
+/// assert_eq!(gander::spawn(|| DEPTH.get()).join().unwrap(), 0);
+/// # });
 /// ```
 #[macro_export]
 macro_rules! goroutine_local {

@@ -30,10 +30,13 @@ pub struct Circle {
 ///
 /// # Examples
 ///
-/// ```ignore (needs the facade)
+/// ```
+/// # use gander_runtime as gander;
+/// # gander_runtime::run(|| {
 /// for circle in gander::inspect::circles(&gander::inspect::goroutines()) {
 ///     eprintln!("{circle}");
 /// }
+/// # });
 /// ```
 pub fn circles<'a>(goroutines: impl IntoIterator<Item = &'a GoroutineInfo>) -> Vec<Circle> {
     let waiting = goroutines.into_iter().filter_map(|info| Some((info.id, (info.waits_for?, info))));

@@ -137,10 +137,13 @@ pub(crate) enum Depth {
 ///
 /// # Examples
 ///
-/// ```ignore (needs the facade)
+/// ```
+/// # use gander_runtime as gander;
+/// # gander_runtime::run(|| {
 /// for goroutine in gander::inspect::goroutines() {
 ///     println!("{} [{}] created at {}", goroutine.id, goroutine.state, goroutine.spawned_at);
 /// }
+/// # });
 /// ```
 pub fn goroutines() -> Vec<GoroutineInfo> {
     let mut all = Vec::with_capacity(crate::num_goroutines());

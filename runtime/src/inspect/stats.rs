@@ -132,9 +132,13 @@ pub struct ThreadCounts {
 ///
 /// # Examples
 ///
-/// ```ignore (needs the facade)
+/// ```
+/// # mod gander { pub use gander_runtime::*; pub use gander_runtime::inspect::stats; }
+/// # gander_runtime::run(|| {
 /// let stats = gander::stats();
 /// println!("{} goroutines, {} switches", stats.goroutines.total, stats.switches);
+/// assert_eq!(stats.goroutines.total, 1);
+/// # });
 /// ```
 pub fn stats() -> Stats {
     let mut stats = counters();

@@ -224,8 +224,12 @@ pub struct Region {
 ///
 /// # Examples
 ///
-/// ```ignore (needs the facade)
-/// let _region = gander::inspect::trace::region("parse");
+/// ```
+/// # use gander_runtime as gander;
+/// {
+///     let _region = gander::inspect::trace::region("parse");
+///     // … what the recording shows as "parse" …
+/// }
 /// ```
 #[inline]
 pub fn region(name: &'static str) -> Region {
@@ -253,7 +257,9 @@ fn mark(kind: u8, name: &'static str) {
 ///
 /// # Examples
 ///
-/// ```ignore (needs the facade)
+/// ```
+/// # use gander_runtime as gander;
+/// let hits = 7;
 /// gander::inspect::trace::log("cache", || format!("{hits} hits"));
 /// ```
 #[inline]

@@ -15,9 +15,12 @@ use crate::preempt;
 ///
 /// # Examples
 ///
-/// ```ignore (needs the facade)
+/// ```
+/// # use gander_runtime as gander;
+/// # gander_runtime::run(|| {
 /// static HITS: std::sync::Mutex<u64> = std::sync::Mutex::new(0);
 /// gander::no_preempt(|| *HITS.lock().unwrap() += 1);
+/// # });
 /// ```
 pub fn no_preempt<R>(f: impl FnOnce() -> R) -> R {
     let _hold = Hold::new();
@@ -71,9 +74,12 @@ impl Drop for Hold {
 ///
 /// # Examples
 ///
-/// ```ignore (needs the facade)
+/// ```
+/// # use gander_runtime as gander;
 /// #[global_allocator]
 /// static ALLOCATOR: gander::Unpreempted<std::alloc::System> = gander::Unpreempted::new(std::alloc::System);
+///
+/// assert_eq!(gander::run(|| vec![1; 1000].len()), 1000);
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unpreempted<A> {
