@@ -102,6 +102,18 @@ fn again() {
     model(2, [twice, twice, Guarded::read]);
 }
 
+/// Who reads again may be let in as a guest, before a writer in line, when another leaves or reads on.
+#[test]
+fn guests() {
+    let twice = |shared: &Guarded| {
+        shared.read();
+        shared.read();
+    };
+    model(2, [|shared| shared.write(false), |shared| shared.write(false), twice]);
+    model(2, [|shared| shared.write(true), |shared| shared.write(false), twice]);
+    model(1, [|shared| shared.write(true), Guarded::take_or_give_up, twice]);
+}
+
 /// A writer that gives up lets readers in that stand behind it, whether others read or have just left.
 #[test]
 fn a_writer_gives_up() {

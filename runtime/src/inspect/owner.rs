@@ -74,7 +74,7 @@ const KINDS: usize = 3;
 
 /// A read-write lock counts its readers from this bit on, in the word that follows its owner.
 #[doc(hidden)]
-pub const READER_SHIFT: u32 = 2;
+pub const READER_SHIFT: u32 = 8;
 
 impl WaitPlace {
     /// Something that nobody in particular has.

@@ -1,17 +1,20 @@
 //! The read-write lock's protocol: readers and writers take turns.
 //!
-//! The state is the number of readers, and two bits:
+//! The state is the number of readers, two bits, and a small number:
 //!
 //! ```text
 //!   WRITING    a writer has the lock; then there are no readers
 //!   QUEUED     somebody stands in line: newcomers stand in line too
+//!   GUESTS     except for so many, while others read
 //! ```
 //!
 //! * While QUEUED is not set the lock is for whoever comes.
 //! * A task in line is given the lock by who leaves it; it does not compete. A writer that leaves gives it to all
 //!   readers in line, or else to the first writer; the last reader that leaves gives it to the first writer.
+//! * When readers are let in and writers stay in line, some guests may join them. Otherwise, once many tasks stand in line,
+//!   each would stand there for each of its reads, and sleep, for ever.
 //! * So a reader waits for one writer at most before its turn, whatever comes later, and a writer for the readers that
-//!   were before it, and for those ahead of it in line with the readers of that time.
+//!   were before it, and for those ahead of it in line with the readers of that time and a few guests.
 //!
 //! Who gives up leaves its line; if readers stood there for a writer that gave up, and others read, it lets them in.
 //!
@@ -27,7 +30,14 @@ use crate::line::{End, Line, Place, Until, Woken, stand};
 
 const WRITING: usize = 1;
 const QUEUED: usize = 2;
+/// Not 0 only while QUEUED is set and readers have the lock, or the last of them is about to pass it on.
+const GUESTS: usize = READER - GUEST;
+const GUEST: usize = 4;
 const READER: usize = 1 << READER_SHIFT;
+
+/// How many guests there may be at a time of reading: a sleep and a wake-up are then little beside their reads.
+const MOST_GUESTS: usize = if cfg!(loom) { 1 } else { 32 };
+const _: () = assert!(MOST_GUESTS * GUEST <= GUESTS);
 
 /// A task looks again so often, each time after twice as many pauses of the processor; then it lets others run, so many
 /// times, and only then stands in line.
@@ -112,7 +122,8 @@ impl RawRwLock {
     /// Takes the lock to read, if no writer has it or stands in line.
     #[inline]
     pub fn try_read(&self) -> bool {
-        let mut state = self.state.load(Ordering::Relaxed);
+        // A guess, not a load: that would fetch the cache line to read, and the exchange fetch it again to write.
+        let mut state = 0;
         while state & (WRITING | QUEUED) == 0 {
             let next = more_readers(state, 1);
             match self.state.compare_exchange_weak(state, next, Ordering::Acquire, Ordering::Relaxed) {
@@ -167,7 +178,8 @@ impl RawRwLock {
     #[inline]
     pub fn unlock_read(&self) {
         // Release: what was read is read before a writer writes.
-        if self.state.fetch_sub(READER, Ordering::Release) == READER | QUEUED {
+        let before = self.state.fetch_sub(READER, Ordering::Release);
+        if before & !GUESTS == READER | QUEUED {
             self.pass_on(Leaver::Reader);
         }
     }
@@ -189,10 +201,24 @@ impl RawRwLock {
         }
     }
 
+    /// Joins those who read although writers stand in line, if there may be guests.
+    fn join_as_guest(&self) -> bool {
+        let mut state = self.state.load(Ordering::Relaxed);
+        // Once the last reader has left the state is for who passes the lock on.
+        while state & GUESTS != 0 && state >= READER {
+            let next = more_readers(state, 1) - GUEST;
+            match self.state.compare_exchange_weak(state, next, Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(now) => state = now,
+            }
+        }
+        false
+    }
+
     #[cold]
     #[inline(never)]
     fn read_slow(&self, until: Until<'_>) -> bool {
-        if look_again(&self.state, || self.try_read()) {
+        if self.join_as_guest() || look_again(&self.state, || self.try_read()) {
             return true;
         }
         let lines = self.lines.lock();
@@ -242,7 +268,7 @@ impl RawRwLock {
                 // They have all been forgotten by who passed the lock on; it is for whoever comes.
                 _ if state & QUEUED == 0 => return,
                 // The last reader has left, and is about to pass the lock on, which sees that we are gone.
-                QUEUED => return,
+                _ if state & !GUESTS == QUEUED => return,
                 // The writer passes it on to the readers, if there are any.
                 _ if state & WRITING != 0 && !lines.readers.is_empty() => return,
                 _ if state & WRITING != 0 => state & !QUEUED,
@@ -259,7 +285,7 @@ impl RawRwLock {
         }
         let mut woken = Woken::new();
         let readers = lines.readers.pop_all(&mut woken);
-        self.change(|state| more_readers(state, readers) & !QUEUED);
+        self.change(|state| more_readers(state, readers) & !(QUEUED | GUESTS));
         drop(lines);
         woken.ready();
         self.unlock_read();
@@ -281,8 +307,13 @@ impl RawRwLock {
         if let Some(writer) = writer {
             woken.push(writer);
         }
-        let queued = if lines.readers.is_empty() && lines.writers.is_empty() { 0 } else { QUEUED };
-        // Nobody else changes the state: newcomers stand in line, and the lines are ours. Acquire: the ends of all reads
+        let queued = match (lines.readers.is_empty() && lines.writers.is_empty(), taken) {
+            (true, _) => 0,
+            (false, WRITING) => QUEUED,
+            (false, _) => QUEUED | MOST_GUESTS * GUEST,
+        };
+        // Nobody else changes the state: there are no readers whom guests could join, newcomers stand in line, and the
+        // lines are ours. Acquire: the ends of all reads
         // come before what a writer does. Release: and so does all that was done here.
         self.state.swap(taken | queued, Ordering::AcqRel);
         drop(lines);
@@ -301,7 +332,7 @@ impl RawRwLock {
     }
 }
 
-/// Guards can be forgotten, so their number can be absurd; it stays below 2^62 for the next hundred years.
+/// Guards can be forgotten, so their number can be absurd; to reach 2^56 takes forty years.
 #[inline(always)]
 fn more_readers(state: usize, count: usize) -> usize {
     state + count * READER
