@@ -310,7 +310,7 @@ impl RawRwLock {
         let queued = match (lines.readers.is_empty() && lines.writers.is_empty(), taken) {
             (true, _) => 0,
             (false, WRITING) => QUEUED,
-            (false, _) => QUEUED | MOST_GUESTS * GUEST,
+            (false, _) => QUEUED | (MOST_GUESTS * GUEST),
         };
         // Nobody else changes the state: there are no readers whom guests could join, newcomers stand in line, and the
         // lines are ours. Acquire: the ends of all reads
