@@ -18,6 +18,7 @@ pub mod process;
 pub mod signal;
 mod stdio;
 mod stream_io;
+mod slices;
 mod sys;
 mod tcp;
 mod udp;

@@ -46,6 +46,20 @@ pub(crate) fn write(fd: BorrowedFd<'_>, buf: &[u8]) -> io::Result<usize> {
     count(unsafe { libc::write(fd.as_raw_fd(), buf.as_ptr().cast(), buf.len()) })
 }
 
+/// Reads into several buffers. `readv(2)`.
+pub(crate) fn read_vectored(fd: BorrowedFd<'_>, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+    let len = bufs.len().min(MOST_SLICES) as libc::c_int;
+    // SAFETY: `IoSliceMut` is guaranteed to be an iovec, and each is writable.
+    count(unsafe { libc::readv(fd.as_raw_fd(), bufs.as_mut_ptr().cast(), len) })
+}
+
+/// Writes from several buffers. `writev(2)`.
+pub(crate) fn write_vectored(fd: BorrowedFd<'_>, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+    let len = bufs.len().min(MOST_SLICES) as libc::c_int;
+    // SAFETY: as in `read_vectored`; the kernel only reads the slices.
+    count(unsafe { libc::writev(fd.as_raw_fd(), bufs.as_ptr().cast(), len) })
+}
+
 /// Another open file of the same pipe, with an `O_NONBLOCK` of its own. Fails where there is no /proc.
 pub(crate) fn reopen(pipe: BorrowedFd<'_>, end: Direction) -> io::Result<OwnedFd> {
     let reads = end == Direction::Read;
