@@ -12,6 +12,7 @@ mod err;
 mod fd;
 pub mod fs;
 mod handle;
+pub mod os;
 mod pipe;
 mod pipe_stream;
 pub mod process;

@@ -112,6 +112,17 @@ pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>, nonblocking: bool) -> io::Resu
     check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::FIONBIO, &mut flag) })
 }
 
+/// `flock(2)`, which goes on after a signal.
+pub(crate) fn flock(file: BorrowedFd<'_>, operation: libc::c_int) -> io::Result<()> {
+    loop {
+        // SAFETY: touches no memory.
+        match check(unsafe { libc::flock(file.as_raw_fd(), operation) }) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            answer => return answer,
+        }
+    }
+}
+
 /// A file that can neither be read nor written.
 fn dead() -> io::Result<&'static File> {
     static DEAD: OnceLock<File> = OnceLock::new();
