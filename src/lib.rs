@@ -164,17 +164,18 @@ pub mod fs {
     pub use gander_net::fs::*;
 }
 
-/// Pipes and the standard streams, with [`std::io`]'s names.
+/// Pipes and the standard streams, with [`std::io`]'s names; and all else that is there. `use gander::io::…` can stand
+/// where `use std::io::…` stood.
 pub mod io {
     pub use gander_net::io::*;
 }
 
-/// Child processes, with [`std::process`]'s names.
 /// What is the system's own, with [`std::os`]'s names: Unix sockets, the traits of Unix for files.
 pub mod os {
     pub use gander_net::os::*;
 }
 
+/// Child processes, with [`std::process`]'s names.
 ///
 /// ```
 /// gander::run(|| {
