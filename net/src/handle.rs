@@ -109,7 +109,8 @@ macro_rules! waits {
             ///
             /// If it cannot be asked.
             pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-                socket2::SockRef::from(&self.fd.open()?).take_error()
+                let error = socket2::SockRef::from(&self.fd.open()?).take_error()?;
+                Ok(error.or_else(|| self.fd.take_reset().then(|| io::Error::from_raw_os_error(libc::ECONNRESET))))
             }
 
             /// Another handle of the same socket. Both have the same descriptor, deadlines and timeouts; it is closed with

@@ -21,18 +21,24 @@ pub(crate) fn read_tcp(fd: &Fd, buf: &mut [u8], end: End<'_>) -> io::Result<usiz
     if buf.is_empty() {
         return fd.open().map(|_| 0);
     }
-    fd.drain(buf.len(), end, |fd| sys::recv(fd, buf, 0))
+    or_reset(fd, fd.drain(buf.len(), end, |fd| sys::recv(fd, buf, 0))?)
 }
 
 pub(crate) fn peek(fd: &Fd, buf: &mut [u8]) -> io::Result<usize> {
-    fd.operate(Direction::Read, None, |fd| sys::recv(fd, buf, libc::MSG_PEEK))
+    or_reset(fd, fd.operate(Direction::Read, None, |fd| sys::recv(fd, buf, libc::MSG_PEEK))?)
+}
+
+/// The kernel reports a reset once. Was that to who connected, the first reader is told it in the place of the end.
+#[inline]
+fn or_reset(fd: &Fd, len: usize) -> io::Result<usize> {
+    if len == 0 && fd.take_reset() { Err(io::Error::from_raw_os_error(libc::ECONNRESET)) } else { Ok(len) }
 }
 
 pub(crate) fn read_vectored(fd: &Fd, bufs: &mut [IoSliceMut<'_>], end: End<'_>) -> io::Result<usize> {
     let Some(bufs) = slices::not_empty_mut(bufs) else {
         return fd.open().map(|_| 0);
     };
-    fd.operate(Direction::Read, end, |fd| sys::recv_vectored(fd, bufs))
+    or_reset(fd, fd.operate(Direction::Read, end, |fd| sys::recv_vectored(fd, bufs))?)
 }
 
 pub(crate) fn write(fd: &Fd, buf: &[u8], end: End<'_>) -> io::Result<usize> {

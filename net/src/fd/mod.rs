@@ -45,6 +45,8 @@ pub(crate) struct Fd {
     nonblocking: AtomicBool,
     /// Datagrams: its reading side was shut by a handle of ours.
     shut: AtomicBool,
+    /// A TCP stream that was reset while it was connected, which the kernel has told and nobody heard yet.
+    is_reset: AtomicBool,
     /// It is a TCP stream that gander made.
     is_plain_tcp: bool,
     /// The last read took all there was, and what has come since is still to be reported: the next one waits before it
@@ -87,6 +89,7 @@ impl Fd {
             write: Limits::new(),
             nonblocking: AtomicBool::new(false),
             shut: AtomicBool::new(false),
+            is_reset: AtomicBool::new(false),
             is_plain_tcp,
             drained: AtomicBool::new(false),
             source: Source::new(owned.as_raw_fd()),
@@ -214,6 +217,17 @@ impl Fd {
             }
         }
         Ok(done)
+    }
+
+    /// Notes that its connection was reset.
+    pub(crate) fn note_reset(&self) {
+        self.is_reset.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether its connection was reset and nobody was told. The caller tells it.
+    #[cold]
+    pub(crate) fn take_reset(&self) -> bool {
+        self.is_reset.swap(false, Ordering::Relaxed)
     }
 
     /// Notes that its reading side was shut. The kernel tells that to blocking receives of datagrams only, and ours are not.
