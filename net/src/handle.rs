@@ -169,21 +169,20 @@ macro_rules! conversions {
 
         impl From<$name> for OwnedFd {
             /// With its timeouts, as `SO_RCVTIMEO` and `SO_SNDTIMEO`, but for a listener's; without its deadlines, which only
-            /// gander knows.
+            /// gander knows. It blocks, unless it was set not to; other handles wait as before.
             ///
             /// # Panics
             ///
             /// If there are other handles, so that the descriptor has to be duplicated, and none are left.
             fn from(socket: $name) -> OwnedFd {
-                let nonblocking = socket.fd.is_nonblocking();
-                if !$listens {
+                if $listens {
+                    // Other handles look before they accept from now on.
+                    socket.fd.lend();
+                    let _ = crate::sys::set_nonblocking(socket.fd.as_fd(), socket.fd.is_nonblocking());
+                } else {
                     crate::handle::give_timeouts(&socket.fd);
                 }
-                let owned = Fd::into_owned(socket.fd);
-                if $listens {
-                    let _ = crate::sys::set_nonblocking(owned.as_fd(), nonblocking);
-                }
-                owned
+                Fd::into_owned(socket.fd)
             }
         }
 

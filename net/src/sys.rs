@@ -151,6 +151,16 @@ pub(crate) fn bury(fd: BorrowedFd<'_>) -> io::Result<()> {
     }
 }
 
+/// Whether it can be read from: [`WouldBlock`](io::ErrorKind::WouldBlock) while it cannot.
+pub(crate) fn look(fd: BorrowedFd<'_>) -> io::Result<()> {
+    let mut look = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: reads and writes our local.
+    match unsafe { libc::poll(&mut look, 1, 0) } {
+        0 => Err(io::ErrorKind::WouldBlock.into()),
+        answer => check(answer),
+    }
+}
+
 /// An empty set of descriptors (an epoll instance), which is readable while any of them is ready.
 pub(crate) fn new_set() -> io::Result<OwnedFd> {
     // SAFETY: makes a descriptor, which is ours.

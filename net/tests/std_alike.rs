@@ -183,6 +183,37 @@ fn a_shut_datagram_socket_wakes_who_waits() {
     });
 }
 
+/// Who was given a listener's descriptor has a blocking one, and the listener waits as before: it can be closed.
+#[test]
+fn a_listener_can_be_lent() {
+    in_goroutines(|| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        let lent = std::net::TcpListener::from(listener.try_clone().unwrap());
+        let accept = || {
+            let listener = listener.try_clone().unwrap();
+            gander_runtime::spawn(move || listener.accept().map(drop))
+        };
+        let accepting = accept();
+        common::settle();
+        let _client = TcpStream::connect(addr).unwrap();
+        accepting.join().unwrap().unwrap();
+
+        listener.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+        assert_eq!(accept().join().unwrap().unwrap_err().kind(), ErrorKind::WouldBlock);
+        listener.set_read_timeout(None).unwrap();
+
+        let threads = std::thread::spawn(move || lent.accept().map(drop));
+        let _client = TcpStream::connect(addr).unwrap();
+        gander_runtime::blocking(|| threads.join().unwrap()).unwrap();
+
+        let accepting = accept();
+        common::settle();
+        listener.close().unwrap();
+        assert!(is_closed(&accepting.join().unwrap().unwrap_err()));
+    });
+}
+
 /// Addresses of all kinds come and go unchanged.
 #[test]
 fn unix_addresses() {

@@ -8,7 +8,8 @@
 //!
 //! **`O_NONBLOCK`.** Sockets that carry data are left blocking, and every call of ours says `MSG_DONTWAIT`. The flag
 //! belongs to the open file and not to the descriptor: set, it would surprise whoever has a duplicate, std's sockets that
-//! were made from ours among them. Listeners and pipes need the flag, for there is no other way.
+//! were made from ours among them. Listeners and pipes need the flag, for there is no other way: but who gets the
+//! descriptor of a listener expects it to block, and so its other handles look before they accept from then on.
 
 mod held;
 mod hold;
@@ -43,6 +44,8 @@ pub(crate) struct Fd {
     write: Limits,
     /// Operations return `WouldBlock` and do not wait.
     nonblocking: AtomicBool,
+    /// Listeners: its open file is without `O_NONBLOCK`, for somebody who got a duplicate of it.
+    is_lent: AtomicBool,
     /// Datagrams: its reading side was shut by a handle of ours.
     shut: AtomicBool,
     /// A TCP stream that was reset while it was connected, which the kernel has told and nobody heard yet.
@@ -88,6 +91,7 @@ impl Fd {
             read: Limits::new(),
             write: Limits::new(),
             nonblocking: AtomicBool::new(false),
+            is_lent: AtomicBool::new(false),
             shut: AtomicBool::new(false),
             is_reset: AtomicBool::new(false),
             is_plain_tcp,
@@ -217,6 +221,15 @@ impl Fd {
             }
         }
         Ok(done)
+    }
+
+    /// Notes that the open file's `O_NONBLOCK` is somebody else's from now on.
+    pub(crate) fn lend(&self) {
+        self.is_lent.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_lent(&self) -> bool {
+        self.is_lent.load(Ordering::Relaxed)
     }
 
     /// Notes that its connection was reset.
