@@ -123,21 +123,35 @@ macro_rules! waits {
                 Ok($name { fd: Arc::clone(&self.fd) })
             }
         }
+    };
+}
 
+/// How it is shown: the addresses that it has, in std's order and by std's names, and its descriptor where `fd` stands.
+macro_rules! shown {
+    ($name:ident: $($addr:ident as $label:literal),*; fd) => {
+        crate::handle::shown!(@ $name, debug, [$($addr as $label),*], []);
+    };
+    ($name:ident: fd; $($addr:ident as $label:literal),*) => {
+        crate::handle::shown!(@ $name, debug, [], [$($addr as $label),*]);
+    };
+    (@ $name:ident, $debug:ident, [$($addr:ident as $label:literal),*], [$($later:ident as $later_label:literal),*]) => {
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let mut debug = f.debug_struct(stringify!($name));
-                if let Ok(addr) = self.local_addr() {
-                    debug.field("addr", &addr);
-                }
-                debug.field("fd", &self.fd.as_fd().as_raw_fd()).finish()
+                let mut $debug = f.debug_struct(stringify!($name));
+                $(if let Ok(addr) = self.$addr() {
+                    $debug.field($label, &addr);
+                })*
+                $debug.field("fd", &self.fd.as_fd().as_raw_fd());
+                $(if let Ok(addr) = self.$later() {
+                    $debug.field($later_label, &addr);
+                })*
+                $debug.finish()
             }
         }
     };
 }
 
 /// Ways from and to descriptors and std's type. `$listens`: the open file needs `O_NONBLOCK`.
-#[allow(unused_macros)]
 macro_rules! conversions {
     ($name:ident, $std:ty, $listens:expr) => {
         impl AsFd for $name {
@@ -219,7 +233,7 @@ macro_rules! conversions {
     };
 }
 
-pub(crate) use {conversions, waits};
+pub(crate) use {conversions, shown, waits};
 
 /// The kernel's timeouts become ours: with `MSG_DONTWAIT` the kernel does not look at them.
 pub(crate) fn take_timeouts(fd: &Fd) {
