@@ -16,6 +16,7 @@ mod hold;
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -59,6 +60,10 @@ pub(crate) struct Fd {
     /// The source uses its number. Dropped after it.
     owned: OwnedFd,
 }
+
+// A panic in an operation lets its direction go, and leaves nothing half done.
+impl UnwindSafe for Fd {}
+impl RefUnwindSafe for Fd {}
 
 /// How long a direction's operations may wait.
 #[derive(Debug)]
