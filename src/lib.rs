@@ -28,7 +28,7 @@
 //! | exchange values | [`chan`], [`select!`] |
 //! | share and agree | [`sync`] |
 //! | talk over sockets | [`net`] |
-//! | use files, children, signals, pipes | [`fs`], [`process`], [`signal`], [`io`] |
+//! | use files, children, signals, pipes | [`fs`], [`process`], [`signal`], [`io`], [`os`] |
 //! | run a future | [`block_on`] |
 //! | wait in `async` code | [`recv_async`](chan::Receiver::recv_async), [`send_async`](chan::Sender::send_async), [`sleep_async`](time::sleep_async); a [`JoinHandle`] is a future |
 //! | wait | [`JoinHandle::join`], [`sleep`](sleep()), [`park`](park()), [`yield_now`] |
@@ -164,9 +164,15 @@ pub mod fs {
     pub use gander_net::fs::*;
 }
 
-/// Pipes and the standard streams, with [`std::io`]'s names.
+/// Pipes and the standard streams, with [`std::io`]'s names; and all else that is there. `use gander::io::…` can stand
+/// where `use std::io::…` stood.
 pub mod io {
     pub use gander_net::io::*;
+}
+
+/// What is the system's own, with [`std::os`]'s names: Unix sockets, the traits of Unix for files.
+pub mod os {
+    pub use gander_net::os::*;
 }
 
 /// Child processes, with [`std::process`]'s names.

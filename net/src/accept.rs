@@ -10,12 +10,18 @@ use socket2::{SockAddr, SockRef};
 
 use crate::err;
 use crate::fd::{End, Fd};
+use crate::sys;
 
 type Accepted = (OwnedFd, SockAddr);
 
 /// Waits for a connection.
 pub(crate) fn accept(fd: &Fd, end: End<'_>) -> io::Result<Accepted> {
-    accept_by(fd, end, |fd| SockRef::from(&fd).accept().map(|(socket, addr)| (socket.into(), addr)))
+    accept_by(fd, end, |listener| {
+        if fd.is_lent() {
+            sys::look(listener)?;
+        }
+        SockRef::from(&listener).accept().map(|(socket, addr)| (socket.into(), addr))
+    })
 }
 
 /// [`accept`] by another system call.

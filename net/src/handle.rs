@@ -109,7 +109,8 @@ macro_rules! waits {
             ///
             /// If it cannot be asked.
             pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-                socket2::SockRef::from(&self.fd.open()?).take_error()
+                let error = socket2::SockRef::from(&self.fd.open()?).take_error()?;
+                Ok(error.or_else(|| self.fd.take_reset().then(|| io::Error::from_raw_os_error(libc::ECONNRESET))))
             }
 
             /// Another handle of the same socket. Both have the same descriptor, deadlines and timeouts; it is closed with
@@ -122,21 +123,35 @@ macro_rules! waits {
                 Ok($name { fd: Arc::clone(&self.fd) })
             }
         }
+    };
+}
 
+/// How it is shown: the addresses that it has, in std's order and by std's names, and its descriptor where `fd` stands.
+macro_rules! shown {
+    ($name:ident: $($addr:ident as $label:literal),*; fd) => {
+        crate::handle::shown!(@ $name, debug, [$($addr as $label),*], []);
+    };
+    ($name:ident: fd; $($addr:ident as $label:literal),*) => {
+        crate::handle::shown!(@ $name, debug, [], [$($addr as $label),*]);
+    };
+    (@ $name:ident, $debug:ident, [$($addr:ident as $label:literal),*], [$($later:ident as $later_label:literal),*]) => {
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let mut debug = f.debug_struct(stringify!($name));
-                if let Ok(addr) = self.local_addr() {
-                    debug.field("addr", &addr);
-                }
-                debug.field("fd", &self.fd.as_fd().as_raw_fd()).finish()
+                let mut $debug = f.debug_struct(stringify!($name));
+                $(if let Ok(addr) = self.$addr() {
+                    $debug.field($label, &addr);
+                })*
+                $debug.field("fd", &self.fd.as_fd().as_raw_fd());
+                $(if let Ok(addr) = self.$later() {
+                    $debug.field($later_label, &addr);
+                })*
+                $debug.finish()
             }
         }
     };
 }
 
 /// Ways from and to descriptors and std's type. `$listens`: the open file needs `O_NONBLOCK`.
-#[allow(unused_macros)]
 macro_rules! conversions {
     ($name:ident, $std:ty, $listens:expr) => {
         impl AsFd for $name {
@@ -168,21 +183,20 @@ macro_rules! conversions {
 
         impl From<$name> for OwnedFd {
             /// With its timeouts, as `SO_RCVTIMEO` and `SO_SNDTIMEO`, but for a listener's; without its deadlines, which only
-            /// gander knows.
+            /// gander knows. It blocks, unless it was set not to; other handles wait as before.
             ///
             /// # Panics
             ///
             /// If there are other handles, so that the descriptor has to be duplicated, and none are left.
             fn from(socket: $name) -> OwnedFd {
-                let nonblocking = socket.fd.is_nonblocking();
-                if !$listens {
+                if $listens {
+                    // Other handles look before they accept from now on.
+                    socket.fd.lend();
+                    let _ = crate::sys::set_nonblocking(socket.fd.as_fd(), socket.fd.is_nonblocking());
+                } else {
                     crate::handle::give_timeouts(&socket.fd);
                 }
-                let owned = Fd::into_owned(socket.fd);
-                if $listens {
-                    let _ = crate::sys::set_nonblocking(owned.as_fd(), nonblocking);
-                }
-                owned
+                Fd::into_owned(socket.fd)
             }
         }
 
@@ -219,7 +233,7 @@ macro_rules! conversions {
     };
 }
 
-pub(crate) use {conversions, waits};
+pub(crate) use {conversions, shown, waits};
 
 /// The kernel's timeouts become ours: with `MSG_DONTWAIT` the kernel does not look at them.
 pub(crate) fn take_timeouts(fd: &Fd) {

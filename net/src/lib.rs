@@ -12,10 +12,13 @@ mod err;
 mod fd;
 pub mod fs;
 mod handle;
+pub mod io;
+pub mod os;
 mod pipe;
 mod pipe_stream;
 pub mod process;
 pub mod signal;
+mod slices;
 mod stdio;
 mod stream_io;
 mod sys;
@@ -31,9 +34,3 @@ pub use std::net::{AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketA
 pub use tcp::{Incoming, TcpListener, TcpStream};
 pub use udp::UdpSocket;
 pub use unix::{UnixDatagram, UnixIncoming, UnixListener, UnixStream};
-
-/// Pipes and the standard streams. As [`std::io`].
-pub mod io {
-    pub use crate::pipe::{PipeReader, PipeWriter, pipe};
-    pub use crate::stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};
-}

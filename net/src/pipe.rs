@@ -3,7 +3,7 @@
 #![allow(unsafe_code, reason = "`FromRawFd`")]
 
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use gander_runtime::poll::Direction;
 
 use crate::fd::{End, Fd};
+use crate::slices;
 use crate::sys;
 
 /// Declares one end of a pipe.
@@ -150,6 +151,10 @@ macro_rules! reads {
             fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
                 read(&self.fd, buf, None)
             }
+
+            fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+                read_vectored(&self.fd, bufs, None)
+            }
         }
 
         crate::ctx::with_ctx!($name);
@@ -158,11 +163,19 @@ macro_rules! reads {
             fn read_until(&self, buf: &mut [u8], end: End<'_>) -> io::Result<usize> {
                 read(&self.fd, buf, end)
             }
+
+            fn read_vectored_until(&self, bufs: &mut [IoSliceMut<'_>], end: End<'_>) -> io::Result<usize> {
+                read_vectored(&self.fd, bufs, end)
+            }
         }
 
         impl Read for $name {
             fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
                 read(&self.fd, buf, None)
+            }
+
+            fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+                read_vectored(&self.fd, bufs, None)
             }
         }
     };
@@ -180,6 +193,10 @@ macro_rules! writes {
                 write(&self.fd, buf, None)
             }
 
+            fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+                write_vectored(&self.fd, bufs, None)
+            }
+
             fn flush(&mut self) -> io::Result<()> {
                 Ok(())
             }
@@ -191,11 +208,19 @@ macro_rules! writes {
             fn write_until(&self, buf: &[u8], end: End<'_>) -> io::Result<usize> {
                 write(&self.fd, buf, end)
             }
+
+            fn write_vectored_until(&self, bufs: &[IoSlice<'_>], end: End<'_>) -> io::Result<usize> {
+                write_vectored(&self.fd, bufs, end)
+            }
         }
 
         impl Write for $name {
             fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
                 write(&self.fd, buf, None)
+            }
+
+            fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+                write_vectored(&self.fd, bufs, None)
             }
 
             fn flush(&mut self) -> io::Result<()> {
@@ -214,6 +239,17 @@ fn read(fd: &Fd, buf: &mut [u8], end: End<'_>) -> io::Result<usize> {
 
 fn write(fd: &Fd, buf: &[u8], end: End<'_>) -> io::Result<usize> {
     fd.write_whole(buf.len(), end, |fd, done| sys::write(fd, &buf[done..]))
+}
+
+fn read_vectored(fd: &Fd, bufs: &mut [IoSliceMut<'_>], end: End<'_>) -> io::Result<usize> {
+    let Some(bufs) = slices::not_empty_mut(bufs) else {
+        return fd.open().map(|_| 0);
+    };
+    fd.operate(Direction::Read, end, |fd| sys::read_vectored(fd, bufs))
+}
+
+fn write_vectored(fd: &Fd, bufs: &[IoSlice<'_>], end: End<'_>) -> io::Result<usize> {
+    slices::write_whole(fd, bufs, end, sys::write_vectored, sys::write)
 }
 
 end! {

@@ -5,6 +5,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use gander_runtime::poll::Direction;
 
 use crate::fd::{End, Fd};
+use crate::slices;
 use crate::sys;
 
 pub(crate) fn read(fd: &Fd, buf: &mut [u8], end: End<'_>) -> io::Result<usize> {
@@ -20,19 +21,24 @@ pub(crate) fn read_tcp(fd: &Fd, buf: &mut [u8], end: End<'_>) -> io::Result<usiz
     if buf.is_empty() {
         return fd.open().map(|_| 0);
     }
-    fd.drain(buf.len(), end, |fd| sys::recv(fd, buf, 0))
+    or_reset(fd, fd.drain(buf.len(), end, |fd| sys::recv(fd, buf, 0))?)
 }
 
 pub(crate) fn peek(fd: &Fd, buf: &mut [u8]) -> io::Result<usize> {
-    fd.operate(Direction::Read, None, |fd| sys::recv(fd, buf, libc::MSG_PEEK))
+    or_reset(fd, fd.operate(Direction::Read, None, |fd| sys::recv(fd, buf, libc::MSG_PEEK))?)
+}
+
+/// The kernel reports a reset once. Was that to who connected, the first reader is told it in the place of the end.
+#[inline]
+fn or_reset(fd: &Fd, len: usize) -> io::Result<usize> {
+    if len == 0 && fd.take_reset() { Err(io::Error::from_raw_os_error(libc::ECONNRESET)) } else { Ok(len) }
 }
 
 pub(crate) fn read_vectored(fd: &Fd, bufs: &mut [IoSliceMut<'_>], end: End<'_>) -> io::Result<usize> {
-    // The kernel takes so many slices at once, and empty ones are none.
-    let Some(first) = bufs.iter().position(|buf| !buf.is_empty()) else {
+    let Some(bufs) = slices::not_empty_mut(bufs) else {
         return fd.open().map(|_| 0);
     };
-    fd.operate(Direction::Read, end, |fd| sys::recv_vectored(fd, &mut bufs[first..]))
+    or_reset(fd, fd.operate(Direction::Read, end, |fd| sys::recv_vectored(fd, bufs))?)
 }
 
 pub(crate) fn write(fd: &Fd, buf: &[u8], end: End<'_>) -> io::Result<usize> {
@@ -40,22 +46,7 @@ pub(crate) fn write(fd: &Fd, buf: &[u8], end: End<'_>) -> io::Result<usize> {
 }
 
 pub(crate) fn write_vectored(fd: &Fd, bufs: &[IoSlice<'_>], end: End<'_>) -> io::Result<usize> {
-    let bufs = &bufs[bufs.iter().position(|buf| !buf.is_empty()).unwrap_or(0)..];
-    let len = bufs.iter().map(|buf| buf.len()).sum();
-    fd.write_whole(len, end, |fd, done| {
-        if done == 0 {
-            return sys::send_vectored(fd, bufs);
-        }
-        // The kernel took a part: the rest goes slice by slice.
-        let mut before = 0;
-        for buf in bufs {
-            if done < before + buf.len() {
-                return sys::send(fd, &buf[done - before..]);
-            }
-            before += buf.len();
-        }
-        Ok(0)
-    })
+    slices::write_whole(fd, bufs, end, sys::send_vectored, sys::send)
 }
 
 /// `Read` and `Write`, owned and by reference.

@@ -46,6 +46,20 @@ pub(crate) fn write(fd: BorrowedFd<'_>, buf: &[u8]) -> io::Result<usize> {
     count(unsafe { libc::write(fd.as_raw_fd(), buf.as_ptr().cast(), buf.len()) })
 }
 
+/// Reads into several buffers. `readv(2)`.
+pub(crate) fn read_vectored(fd: BorrowedFd<'_>, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+    let len = bufs.len().min(MOST_SLICES) as libc::c_int;
+    // SAFETY: `IoSliceMut` is guaranteed to be an iovec, and each is writable.
+    count(unsafe { libc::readv(fd.as_raw_fd(), bufs.as_mut_ptr().cast(), len) })
+}
+
+/// Writes from several buffers. `writev(2)`.
+pub(crate) fn write_vectored(fd: BorrowedFd<'_>, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+    let len = bufs.len().min(MOST_SLICES) as libc::c_int;
+    // SAFETY: as in `read_vectored`; the kernel only reads the slices.
+    count(unsafe { libc::writev(fd.as_raw_fd(), bufs.as_ptr().cast(), len) })
+}
+
 /// Another open file of the same pipe, with an `O_NONBLOCK` of its own. Fails where there is no /proc.
 pub(crate) fn reopen(pipe: BorrowedFd<'_>, end: Direction) -> io::Result<OwnedFd> {
     let reads = end == Direction::Read;
@@ -98,6 +112,17 @@ pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>, nonblocking: bool) -> io::Resu
     check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::FIONBIO, &mut flag) })
 }
 
+/// `flock(2)`, which goes on after a signal.
+pub(crate) fn flock(file: BorrowedFd<'_>, operation: libc::c_int) -> io::Result<()> {
+    loop {
+        // SAFETY: touches no memory.
+        match check(unsafe { libc::flock(file.as_raw_fd(), operation) }) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            answer => return answer,
+        }
+    }
+}
+
 /// A file that can neither be read nor written.
 fn dead() -> io::Result<&'static File> {
     static DEAD: OnceLock<File> = OnceLock::new();
@@ -123,6 +148,16 @@ pub(crate) fn bury(fd: BorrowedFd<'_>) -> io::Result<()> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             answer => return answer,
         }
+    }
+}
+
+/// Whether it can be read from: [`WouldBlock`](io::ErrorKind::WouldBlock) while it cannot.
+pub(crate) fn look(fd: BorrowedFd<'_>) -> io::Result<()> {
+    let mut look = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: reads and writes our local.
+    match unsafe { libc::poll(&mut look, 1, 0) } {
+        0 => Err(io::ErrorKind::WouldBlock.into()),
+        answer => check(answer),
     }
 }
 

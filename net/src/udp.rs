@@ -17,7 +17,7 @@ use crate::addr::{self, ToSocketAddrs, first_of, no_address};
 use crate::ctx::within;
 use crate::datagram::{self, datagram_ctx};
 use crate::fd::Fd;
-use crate::handle::{conversions, waits};
+use crate::handle::{conversions, shown, waits};
 use crate::tcp::inet;
 
 /// A UDP socket. As [`std::net::UdpSocket`].
@@ -41,6 +41,7 @@ pub struct UdpSocket {
 
 waits!(UdpSocket, true);
 conversions!(UdpSocket, std::net::UdpSocket, false);
+shown!(UdpSocket: local_addr as "addr"; fd);
 datagram_ctx!(UdpSocket, inet);
 
 impl UdpSocket {

@@ -2,37 +2,16 @@
 
 #[path = "../../chan/tests/common/mod.rs"]
 mod common;
+mod ends;
 
 use std::io::{self, ErrorKind, Read};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use common::{in_goroutines, watched};
-use gander_net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream};
-
-/// A fresh directory, removed at the end.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Scratch {
-        let path = std::env::temp_dir().join(format!("gander-alike-{}-{name}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(&path).unwrap();
-        Scratch(path)
-    }
-
-    fn join(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
+use ends::Scratch;
+use gander_net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream, is_closed};
 
 /// What was done, and what came of it.
 #[derive(Default)]
@@ -79,7 +58,7 @@ macro_rules! unix_datagrams {
             diary.note("a zero byte first", unnamed.send_to(b"x", "\0b"));
             diary.note("a long path", unnamed.send_to(b"x", "l".repeat(108)));
             diary.note("a path that just fits", unnamed.send_to(b"x", "l".repeat(107)));
-            diary.note("a directory", unnamed.send_to(b"x", &scratch.0));
+            diary.note("a directory", unnamed.send_to(b"x", &scratch.path));
             let file = scratch.join("file");
             std::fs::write(&file, b"").unwrap();
             diary.note("a file", unnamed.send_to(b"x", &file));
@@ -201,6 +180,37 @@ fn a_shut_datagram_socket_wakes_who_waits() {
         common::settle();
         a.shutdown(std::net::Shutdown::Read).unwrap();
         receivers.into_iter().for_each(|receiver| assert_eq!(receiver.join().unwrap(), 0));
+    });
+}
+
+/// Who was given a listener's descriptor has a blocking one, and the listener waits as before: it can be closed.
+#[test]
+fn a_listener_can_be_lent() {
+    in_goroutines(|| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        let lent = std::net::TcpListener::from(listener.try_clone().unwrap());
+        let accept = || {
+            let listener = listener.try_clone().unwrap();
+            gander_runtime::spawn(move || listener.accept().map(drop))
+        };
+        let accepting = accept();
+        common::settle();
+        let _client = TcpStream::connect(addr).unwrap();
+        accepting.join().unwrap().unwrap();
+
+        listener.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+        assert_eq!(accept().join().unwrap().unwrap_err().kind(), ErrorKind::WouldBlock);
+        listener.set_read_timeout(None).unwrap();
+
+        let threads = std::thread::spawn(move || lent.accept().map(drop));
+        let _client = TcpStream::connect(addr).unwrap();
+        gander_runtime::blocking(|| threads.join().unwrap()).unwrap();
+
+        let accepting = accept();
+        common::settle();
+        listener.close().unwrap();
+        assert!(is_closed(&accepting.join().unwrap().unwrap_err()));
     });
 }
 

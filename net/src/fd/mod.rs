@@ -8,13 +8,15 @@
 //!
 //! **`O_NONBLOCK`.** Sockets that carry data are left blocking, and every call of ours says `MSG_DONTWAIT`. The flag
 //! belongs to the open file and not to the descriptor: set, it would surprise whoever has a duplicate, std's sockets that
-//! were made from ours among them. Listeners and pipes need the flag, for there is no other way.
+//! were made from ours among them. Listeners and pipes need the flag, for there is no other way: but who gets the
+//! descriptor of a listener expects it to block, and so its other handles look before they accept from then on.
 
 mod held;
 mod hold;
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -43,8 +45,12 @@ pub(crate) struct Fd {
     write: Limits,
     /// Operations return `WouldBlock` and do not wait.
     nonblocking: AtomicBool,
+    /// Listeners: its open file is without `O_NONBLOCK`, for somebody who got a duplicate of it.
+    is_lent: AtomicBool,
     /// Datagrams: its reading side was shut by a handle of ours.
     shut: AtomicBool,
+    /// A TCP stream that was reset while it was connected, which the kernel has told and nobody heard yet.
+    is_reset: AtomicBool,
     /// It is a TCP stream that gander made.
     is_plain_tcp: bool,
     /// The last read took all there was, and what has come since is still to be reported: the next one waits before it
@@ -54,6 +60,10 @@ pub(crate) struct Fd {
     /// The source uses its number. Dropped after it.
     owned: OwnedFd,
 }
+
+// A panic in an operation lets its direction go, and leaves nothing half done.
+impl UnwindSafe for Fd {}
+impl RefUnwindSafe for Fd {}
 
 /// How long a direction's operations may wait.
 #[derive(Debug)]
@@ -86,7 +96,9 @@ impl Fd {
             read: Limits::new(),
             write: Limits::new(),
             nonblocking: AtomicBool::new(false),
+            is_lent: AtomicBool::new(false),
             shut: AtomicBool::new(false),
+            is_reset: AtomicBool::new(false),
             is_plain_tcp,
             drained: AtomicBool::new(false),
             source: Source::new(owned.as_raw_fd()),
@@ -214,6 +226,26 @@ impl Fd {
             }
         }
         Ok(done)
+    }
+
+    /// Notes that the open file's `O_NONBLOCK` is somebody else's from now on.
+    pub(crate) fn lend(&self) {
+        self.is_lent.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_lent(&self) -> bool {
+        self.is_lent.load(Ordering::Relaxed)
+    }
+
+    /// Notes that its connection was reset.
+    pub(crate) fn note_reset(&self) {
+        self.is_reset.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether its connection was reset and nobody was told. The caller tells it.
+    #[cold]
+    pub(crate) fn take_reset(&self) -> bool {
+        self.is_reset.swap(false, Ordering::Relaxed)
     }
 
     /// Notes that its reading side was shut. The kernel tells that to blocking receives of datagrams only, and ours are not.

@@ -1,109 +1,28 @@
 //! An open file.
 
+#![allow(unsafe_code, reason = "`FromRawFd`")]
+
 use std::fmt;
-use std::io::{self, IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::io::{self, IsTerminal};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::time::SystemTime;
 
 use gander_runtime::blocking;
 
-use super::{FileTimes, Metadata, Permissions};
-
-/// How a file is to be opened. As [`std::fs::OpenOptions`].
-///
-/// # Examples
-///
-/// ```no_run
-/// # use std::io::Write;
-/// let mut log = gander_net::fs::OpenOptions::new().append(true).create(true).open("log")?;
-/// log.write_all(b"line\n")?;
-/// # std::io::Result::Ok(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct OpenOptions(std::fs::OpenOptions);
-
-impl From<std::fs::OpenOptions> for OpenOptions {
-    fn from(options: std::fs::OpenOptions) -> OpenOptions {
-        OpenOptions(options)
-    }
-}
-
-impl OpenOptions {
-    /// Nothing set.
-    #[allow(clippy::new_without_default, reason = "as std's")]
-    pub fn new() -> OpenOptions {
-        OpenOptions(std::fs::OpenOptions::new())
-    }
-
-    /// To read it.
-    pub fn read(&mut self, read: bool) -> &mut OpenOptions {
-        self.0.read(read);
-        self
-    }
-
-    /// To write it.
-    pub fn write(&mut self, write: bool) -> &mut OpenOptions {
-        self.0.write(write);
-        self
-    }
-
-    /// To write at its end.
-    pub fn append(&mut self, append: bool) -> &mut OpenOptions {
-        self.0.append(append);
-        self
-    }
-
-    /// To empty it.
-    pub fn truncate(&mut self, truncate: bool) -> &mut OpenOptions {
-        self.0.truncate(truncate);
-        self
-    }
-
-    /// To make it if it is not there.
-    pub fn create(&mut self, create: bool) -> &mut OpenOptions {
-        self.0.create(create);
-        self
-    }
-
-    /// To make it, and fail if it is there.
-    pub fn create_new(&mut self, create_new: bool) -> &mut OpenOptions {
-        self.0.create_new(create_new);
-        self
-    }
-
-    /// The permissions it gets if it is made. (`OpenOptionsExt::mode`.)
-    pub fn mode(&mut self, mode: u32) -> &mut OpenOptions {
-        std::os::unix::fs::OpenOptionsExt::mode(&mut self.0, mode);
-        self
-    }
-
-    /// More flags of `open(2)`. (`OpenOptionsExt::custom_flags`.)
-    pub fn custom_flags(&mut self, flags: i32) -> &mut OpenOptions {
-        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut self.0, flags);
-        self
-    }
-
-    /// Opens it.
-    ///
-    /// # Blocking
-    ///
-    /// Blocks the thread, as [`blocking`] does.
-    ///
-    /// # Errors
-    ///
-    /// As std's.
-    pub fn open<P: AsRef<Path>>(&self, path: P) -> io::Result<File> {
-        let path = path.as_ref();
-        blocking(|| self.0.open(path)).map(File)
-    }
-}
+use super::{FileTimes, Metadata, OpenOptions, Permissions};
 
 /// An open file. As [`std::fs::File`].
 ///
 /// # Blocking
 ///
 /// Every operation blocks the thread, as [`blocking`] does.
+///
+/// # Not as std's
+///
+/// std's can be read and written through an [`Arc`](std::sync::Arc), which only std can say of one. By reference, all can:
+/// `(&*file).read(…)`.
 ///
 /// # Examples
 ///
@@ -208,6 +127,15 @@ impl File {
         blocking(|| self.0.set_times(times))
     }
 
+    /// Sets the time when it was changed last.
+    ///
+    /// # Errors
+    ///
+    /// As std's.
+    pub fn set_modified(&self, time: SystemTime) -> io::Result<()> {
+        self.set_times(FileTimes::new().set_modified(time))
+    }
+
     /// Another handle of the same open file.
     ///
     /// # Errors
@@ -217,7 +145,7 @@ impl File {
         self.0.try_clone().map(File)
     }
 
-    /// Reads at a position, which does not move. (`FileExt::read_at`.)
+    /// Reads at a position, which does not move. As [`FileExt::read_at`].
     ///
     /// # Errors
     ///
@@ -226,7 +154,7 @@ impl File {
         blocking(|| self.0.read_at(buf, offset))
     }
 
-    /// Writes at a position, which does not move. (`FileExt::write_at`.)
+    /// Writes at a position, which does not move. As [`FileExt::write_at`].
     ///
     /// # Errors
     ///
@@ -235,86 +163,14 @@ impl File {
         blocking(|| self.0.write_at(buf, offset))
     }
 
+    /// Whether it is a terminal. As [`IsTerminal`].
+    pub fn is_terminal(&self) -> bool {
+        self.0.is_terminal()
+    }
+
     /// std's file.
     pub fn as_std(&self) -> &std::fs::File {
         &self.0
-    }
-}
-
-impl Read for &File {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        blocking(|| (&self.0).read(buf))
-    }
-
-    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        blocking(|| (&self.0).read_vectored(bufs))
-    }
-
-    fn read_to_end(&mut self, buf: &mut Vec<u8>) -> io::Result<usize> {
-        blocking(|| (&self.0).read_to_end(buf))
-    }
-
-    fn read_to_string(&mut self, buf: &mut String) -> io::Result<usize> {
-        blocking(|| (&self.0).read_to_string(buf))
-    }
-}
-
-impl Write for &File {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        blocking(|| (&self.0).write(buf))
-    }
-
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        blocking(|| (&self.0).write_vectored(bufs))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Seek for &File {
-    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
-        // No more than a number in the kernel.
-        (&self.0).seek(position)
-    }
-}
-
-impl Read for File {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        (&*self).read(buf)
-    }
-
-    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        (&*self).read_vectored(bufs)
-    }
-
-    fn read_to_end(&mut self, buf: &mut Vec<u8>) -> io::Result<usize> {
-        (&*self).read_to_end(buf)
-    }
-
-    fn read_to_string(&mut self, buf: &mut String) -> io::Result<usize> {
-        (&*self).read_to_string(buf)
-    }
-}
-
-impl Write for File {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        (&*self).write(buf)
-    }
-
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        (&*self).write_vectored(bufs)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Seek for File {
-    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
-        (&*self).seek(position)
     }
 }
 
@@ -339,6 +195,16 @@ impl AsRawFd for File {
 impl IntoRawFd for File {
     fn into_raw_fd(self) -> RawFd {
         self.0.into_raw_fd()
+    }
+}
+
+impl FromRawFd for File {
+    /// # Safety
+    ///
+    /// As [`OwnedFd`]'s.
+    unsafe fn from_raw_fd(fd: RawFd) -> File {
+        // SAFETY: by contract.
+        File(unsafe { std::fs::File::from_raw_fd(fd) })
     }
 }
 

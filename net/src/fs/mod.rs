@@ -4,13 +4,20 @@
 //! made by [`blocking`], which costs some microseconds more than the call alone: read and write in pieces that are worth
 //! it, with a [`BufReader`](std::io::BufReader) or [`BufWriter`](std::io::BufWriter).
 
+mod dir;
 mod file;
+mod file_io;
+mod lock;
+mod options;
+pub(crate) mod unix;
 
-use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use file::{File, OpenOptions};
+pub use dir::{DirBuilder, ReadDir, read_dir};
+pub use file::File;
+pub use lock::TryLockError;
+pub use options::OpenOptions;
 pub use std::fs::{DirEntry, FileTimes, FileType, Metadata, Permissions};
 
 use gander_runtime::blocking;
@@ -251,47 +258,4 @@ pub fn write<P: AsRef<Path>, C: AsRef<[u8]>>(path: P, contents: C) -> io::Result
 pub fn set_permissions<P: AsRef<Path>>(path: P, permissions: Permissions) -> io::Result<()> {
     let path = path.as_ref();
     blocking(|| std::fs::set_permissions(path, permissions))
-}
-
-/// What is in a directory. As [`std::fs::read_dir`].
-///
-/// # Blocking
-///
-/// Blocks the thread, as [`blocking`] does.
-///
-/// # Errors
-///
-/// As std's.
-pub fn read_dir<P: AsRef<Path>>(path: P) -> io::Result<ReadDir> {
-    let path = path.as_ref();
-    Ok(ReadDir { inner: Some(blocking(|| std::fs::read_dir(path))?), ahead: VecDeque::new() })
-}
-
-/// The entries of a directory. As [`std::fs::ReadDir`].
-///
-/// # Blocking
-///
-/// Blocks the thread for every 64th entry, as [`blocking`] does.
-#[derive(Debug)]
-pub struct ReadDir {
-    /// None at the end.
-    inner: Option<std::fs::ReadDir>,
-    ahead: VecDeque<io::Result<DirEntry>>,
-}
-
-impl Iterator for ReadDir {
-    type Item = io::Result<DirEntry>;
-
-    fn next(&mut self) -> Option<io::Result<DirEntry>> {
-        const AHEAD: usize = 64;
-        if self.ahead.is_empty()
-            && let Some(inner) = &mut self.inner
-        {
-            self.ahead = blocking(|| inner.take(AHEAD).collect());
-            if self.ahead.len() < AHEAD {
-                self.inner = None;
-            }
-        }
-        self.ahead.pop_front()
-    }
 }

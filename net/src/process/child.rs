@@ -1,5 +1,6 @@
 //! A child process that runs, or has ended.
 
+use std::fmt;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::process::{ExitStatus, Output};
@@ -14,7 +15,6 @@ use crate::pipe::{ChildStderr, ChildStdin, ChildStdout};
 use crate::sys;
 
 /// A child process. As [`std::process::Child`]: dropping it lets the process go on, and leaves it a zombie in the end.
-#[derive(Debug)]
 pub struct Child {
     /// Its standard input, if that is a pipe.
     pub stdin: Option<ChildStdin>,
@@ -38,6 +38,14 @@ impl From<std::process::Child> for Child {
             inner,
             pidfd,
         }
+    }
+}
+
+impl fmt::Debug for Child {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Child { stdin, stdout, stderr, .. } = self;
+        let mut debug = f.debug_struct("Child");
+        debug.field("stdin", stdin).field("stdout", stdout).field("stderr", stderr).finish_non_exhaustive()
     }
 }
 

@@ -1,16 +1,17 @@
 //! What to start, and how.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::io;
 use std::path::Path;
-use std::process::{ExitStatus, Output, Stdio};
+use std::process::{CommandArgs, CommandEnvs, ExitStatus, Output, Stdio};
 
 use gander_runtime::blocking;
 
 use super::Child;
 
-/// A child process to be. As [`std::process::Command`]; what that one has for Unix is reached through
-/// [`as_std_mut`](Self::as_std_mut).
+/// A child process to be. As [`std::process::Command`], with the methods of its
+/// [`CommandExt`](std::os::unix::process::CommandExt) for Unix.
 ///
 /// # Examples
 ///
@@ -21,9 +22,8 @@ use super::Child;
 /// assert_eq!(output.stdout, b"hello\n");
 /// # });
 /// ```
-#[derive(Debug)]
 pub struct Command {
-    inner: std::process::Command,
+    pub(super) inner: std::process::Command,
     /// Which of the three were set. (std's default depends on what is called in the end, and stays as it was set last.)
     set: [bool; 3],
 }
@@ -44,6 +44,26 @@ impl Command {
     /// std's command, for what is not here. Standard input, output and error are to be set here and not there.
     pub fn as_std_mut(&mut self) -> &mut std::process::Command {
         &mut self.inner
+    }
+
+    /// The program.
+    pub fn get_program(&self) -> &OsStr {
+        self.inner.get_program()
+    }
+
+    /// The arguments.
+    pub fn get_args(&self) -> CommandArgs<'_> {
+        self.inner.get_args()
+    }
+
+    /// The environment variables that were set or, without a value, removed; not those that are this process's.
+    pub fn get_envs(&self) -> CommandEnvs<'_> {
+        self.inner.get_envs()
+    }
+
+    /// The directory it starts in, if that was set.
+    pub fn get_current_dir(&self) -> Option<&Path> {
+        self.inner.get_current_dir()
     }
 
     /// Adds an argument.
@@ -169,5 +189,11 @@ impl Command {
             inner.stderr(others());
         }
         blocking(|| inner.spawn()).map(Child::from)
+    }
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
     }
 }

@@ -34,17 +34,32 @@ fn begin(addr: SocketAddr) -> io::Result<OwnedFd> {
     Ok(socket.into())
 }
 
+/// What became of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Connected {
+    Still,
+    /// And reset by the other side before anybody looked. A blocking connect would have come back before; what comes next
+    /// on this stream is the reset.
+    ThenReset,
+}
+
 /// Whether it is connected: [`WouldBlock`](io::ErrorKind::WouldBlock) while that is open.
-fn outcome(fd: BorrowedFd<'_>) -> io::Result<()> {
+fn outcome(fd: BorrowedFd<'_>) -> io::Result<Connected> {
     let socket = SockRef::from(&fd);
-    let failed = || socket.take_error().and_then(|error| error.map_or(Ok(()), Err));
-    failed()?;
+    let failed = || match socket.take_error()? {
+        // Who refuses a connection is told from who had it: this is not ECONNREFUSED.
+        Some(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(Some(Connected::ThenReset)),
+        Some(error) => Err(error),
+        None => Ok(None),
+    };
+    if let Some(reset) = failed()? {
+        return Ok(reset);
+    }
     match socket.peer_addr() {
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(Connected::Still),
+        // Or it failed between the two questions.
         Err(error) if error.kind() == io::ErrorKind::NotConnected => {
-            // Or it failed between the two questions.
-            failed()?;
-            Err(io::ErrorKind::WouldBlock.into())
+            failed()?.ok_or_else(|| io::ErrorKind::WouldBlock.into())
         }
         Err(error) => Err(error),
     }
@@ -79,8 +94,16 @@ impl Limit<'_> {
 pub(super) fn one(addr: SocketAddr, limit: Limit<'_>) -> io::Result<TcpStream> {
     limit.check()?;
     let fd = Fd::plain_tcp(begin(addr)?);
-    fd.operate_until(Direction::Write, limit.deadline, limit.end, outcome)?;
+    let outcome = fd.operate_until(Direction::Write, limit.deadline, limit.end, outcome)?;
+    connected(fd, outcome)
+}
+
+/// The stream that came of it.
+fn connected(fd: Fd, outcome: Connected) -> io::Result<TcpStream> {
     sys::set_nonblocking(fd.as_fd(), false)?;
+    if outcome == Connected::ThenReset {
+        fd.note_reset();
+    }
     Ok(TcpStream { fd: Arc::new(fd) })
 }
 
@@ -120,11 +143,7 @@ pub(super) fn race(addrs: &[SocketAddr], limit: Limit<'_>) -> io::Result<TcpStre
         let mut at = 0;
         while at < running.len() {
             match outcome(running[at].as_fd()) {
-                Ok(()) => {
-                    let fd = running.swap_remove(at);
-                    sys::set_nonblocking(fd.as_fd(), false)?;
-                    return Ok(TcpStream::new(fd));
-                }
+                Ok(outcome) => return connected(Fd::plain_tcp(running.swap_remove(at)), outcome),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => at += 1,
                 Err(error) => {
                     first_error.get_or_insert(error);
@@ -166,12 +185,40 @@ fn taking_turns(addrs: &[SocketAddr]) -> Vec<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
-    use super::taking_turns;
+    use super::*;
+    use std::io::Read;
+    use std::net::TcpListener;
 
     #[test]
     fn families_take_turns() {
         let parse = |list: &[&str]| list.iter().map(|addr| addr.parse().unwrap()).collect::<Vec<_>>();
         let given = parse(&["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1"]);
         assert_eq!(taking_turns(&given), parse(&["[::1]:1", "1.1.1.1:1", "[::2]:1", "[::3]:1"]));
+    }
+
+    /// As with a connect of std's: it has succeeded, and the reset is the next call's.
+    #[test]
+    fn a_reset_after_the_connect_is_not_the_connects() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let reset_by_peer = || {
+            let begun = begin(listener.local_addr().unwrap()).unwrap();
+            SockRef::from(&listener.accept().unwrap().0).set_linger(Some(Duration::ZERO)).unwrap();
+            let fd = Fd::plain_tcp(begun);
+            // Until the reset is there.
+            let outcome = loop {
+                match outcome(fd.as_fd()) {
+                    Ok(Connected::ThenReset) => break Connected::ThenReset,
+                    Err(error) if error.kind() != io::ErrorKind::WouldBlock => panic!("{error}"),
+                    _ => std::thread::yield_now(),
+                }
+            };
+            connected(fd, outcome).unwrap()
+        };
+        let mut stream = reset_by_peer();
+        assert_eq!(stream.read(&mut [0; 1]).unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+        assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0);
+        let stream = reset_by_peer();
+        assert_eq!(stream.take_error().unwrap().unwrap().kind(), io::ErrorKind::ConnectionReset);
+        assert!(stream.take_error().unwrap().is_none());
     }
 }

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::io;
+use std::iter::FusedIterator;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use crate::accept;
 use crate::addr::{ToSocketAddrs, first_of};
 use crate::ctx::within;
 use crate::fd::Fd;
-use crate::handle::{conversions, waits};
+use crate::handle::{conversions, shown, waits};
 
 /// A TCP socket that others connect to. As [`std::net::TcpListener`].
 ///
@@ -41,6 +42,7 @@ pub struct TcpListener {
 
 waits!(TcpListener, false);
 conversions!(TcpListener, std::net::TcpListener, true);
+shown!(TcpListener: local_addr as "addr"; fd);
 
 impl TcpListener {
     /// Binds to the first of the addresses that can be bound (with `SO_REUSEADDR`) and listens there, with as long a queue
@@ -140,4 +142,10 @@ impl Iterator for Incoming<'_> {
     fn next(&mut self) -> Option<io::Result<TcpStream>> {
         Some(self.listener.accept().map(|(stream, _)| stream))
     }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (usize::MAX, None)
+    }
 }
+
+impl FusedIterator for Incoming<'_> {}

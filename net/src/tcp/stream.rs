@@ -19,7 +19,7 @@ use crate::addr::{self, ToSocketAddrs};
 use crate::ctx::within;
 use crate::err;
 use crate::fd::Fd;
-use crate::handle::{conversions, waits};
+use crate::handle::{conversions, shown, waits};
 use crate::stream_io::{self, stream_io};
 
 /// A TCP connection. As [`std::net::TcpStream`].
@@ -51,6 +51,7 @@ pub struct TcpStream {
 
 waits!(TcpStream, true);
 conversions!(TcpStream, std::net::TcpStream, false);
+shown!(TcpStream: local_addr as "addr", peer_addr as "peer"; fd);
 stream_io!(TcpStream, read_tcp);
 
 impl TcpStream {
@@ -239,5 +240,24 @@ impl TcpStream {
     /// If it cannot be asked.
     pub fn ttl(&self) -> io::Result<u32> {
         SockRef::from(&self.fd.open()?).ttl_v4()
+    }
+
+    /// Whether what comes is acknowledged at once (`TCP_QUICKACK`). It does not last: the kernel goes its own way again
+    /// after a while. As std's `TcpStreamExt::set_quickack`.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be set.
+    pub fn set_quickack(&self, quickack: bool) -> io::Result<()> {
+        SockRef::from(&self.fd.open()?).set_tcp_quickack(quickack)
+    }
+
+    /// Whether what comes is acknowledged at once.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be asked.
+    pub fn quickack(&self) -> io::Result<bool> {
+        SockRef::from(&self.fd.open()?).tcp_quickack()
     }
 }

@@ -19,7 +19,7 @@ use super::{from_path, raw, unix};
 use crate::ctx::within;
 use crate::datagram::{self, datagram_ctx};
 use crate::fd::{End, Fd};
-use crate::handle::{conversions, waits};
+use crate::handle::{conversions, shown, waits};
 
 /// A Unix datagram socket. As [`std::os::unix::net::UnixDatagram`].
 ///
@@ -41,6 +41,7 @@ pub struct UnixDatagram {
 
 waits!(UnixDatagram, true);
 conversions!(UnixDatagram, std::os::unix::net::UnixDatagram, false);
+shown!(UnixDatagram: fd; local_addr as "local", peer_addr as "peer");
 datagram_ctx!(UnixDatagram, unix);
 
 impl UnixDatagram {
@@ -152,6 +153,25 @@ impl UnixDatagram {
     /// As [`recv_from`](Self::recv_from).
     pub fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
         datagram::recv(&self.fd, buf, 0, None)
+    }
+
+    /// [`recv_from`](Self::recv_from), which leaves the datagram where it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv_from`](Self::recv_from).
+    pub fn peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        let (len, addr) = datagram::recv_from(&self.fd, buf, libc::MSG_PEEK, None)?;
+        Ok((len, unix(addr)?))
+    }
+
+    /// [`recv`](Self::recv), which leaves the datagram where it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv_from`](Self::recv_from).
+    pub fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
+        datagram::recv(&self.fd, buf, libc::MSG_PEEK, None)
     }
 
     /// Sends a datagram to the socket at `path`.

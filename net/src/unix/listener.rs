@@ -18,7 +18,7 @@ use super::{UnixStream, from_path, raw, unix};
 use crate::accept;
 use crate::ctx::within;
 use crate::fd::Fd;
-use crate::handle::{conversions, waits};
+use crate::handle::{conversions, shown, waits};
 
 /// A Unix socket that others connect to. As [`std::os::unix::net::UnixListener`].
 pub struct UnixListener {
@@ -27,6 +27,7 @@ pub struct UnixListener {
 
 waits!(UnixListener, false);
 conversions!(UnixListener, std::os::unix::net::UnixListener, true);
+shown!(UnixListener: fd; local_addr as "local");
 
 impl UnixListener {
     /// Binds to `path`, which must not exist, and listens there. The file stays when the socket is closed.
@@ -117,5 +118,9 @@ impl Iterator for UnixIncoming<'_> {
 
     fn next(&mut self) -> Option<io::Result<UnixStream>> {
         Some(self.listener.accept().map(|(stream, _)| stream))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (usize::MAX, None)
     }
 }

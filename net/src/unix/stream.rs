@@ -20,7 +20,7 @@ use super::{from_path, raw, unix};
 use crate::ctx::within;
 use crate::err;
 use crate::fd::{End, Fd};
-use crate::handle::{conversions, waits};
+use crate::handle::{conversions, shown, waits};
 use crate::stream_io::{self, stream_io};
 use crate::sys;
 
@@ -46,6 +46,7 @@ pub struct UnixStream {
 
 waits!(UnixStream, true);
 conversions!(UnixStream, std::os::unix::net::UnixStream, false);
+shown!(UnixStream: fd; local_addr as "local", peer_addr as "peer");
 stream_io!(UnixStream, read);
 
 impl UnixStream {

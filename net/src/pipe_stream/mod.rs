@@ -11,21 +11,22 @@
 //! one writer and one reader, each with a bell: whoever changes something about the lane rings it. Once too often costs
 //! one look.
 
+mod lane;
+
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use gander_runtime::WaitReason;
-use gander_runtime::lock::Lock;
 use gander_runtime::poll::Direction;
 use gander_runtime::timer::{deadline_at, now};
 
-use crate::bell::Bell;
 use crate::ctx::{ReadUntil, WriteUntil, with_ctx};
 use crate::err;
 use crate::fd::{End, Hold, Refused};
+use lane::Lane;
 
 const NEVER: u64 = u64::MAX;
 
@@ -75,73 +76,16 @@ struct OneEnd {
     outgoing: Arc<Lane>,
 }
 
+// A panic in an operation lets its direction go; the lanes' locks are not held while anything is called.
+impl UnwindSafe for OneEnd {}
+impl RefUnwindSafe for OneEnd {}
+
 struct Deadline(AtomicU64);
 
 impl Deadline {
     fn check(&self) -> io::Result<u64> {
         let at = self.0.load(Ordering::Acquire);
         if at != NEVER && now() >= at { Err(err::timed_out()) } else { Ok(at) }
-    }
-}
-
-/// One direction.
-struct Lane {
-    part: Lock<Part>,
-    writer_is_gone: AtomicBool,
-    reader_is_gone: AtomicBool,
-    /// Rung for the reader, and for the writer.
-    to_reader: Bell,
-    to_writer: Bell,
-}
-
-/// What the writer offers.
-#[derive(Default)]
-struct Part {
-    bytes: Vec<u8>,
-    taken: usize,
-}
-
-impl Lane {
-    fn new() -> Arc<Lane> {
-        Arc::new(Lane {
-            part: Lock::new(Part::default()),
-            writer_is_gone: AtomicBool::new(false),
-            reader_is_gone: AtomicBool::new(false),
-            to_reader: Bell::new(WaitReason::ChanReceive),
-            to_writer: Bell::new(WaitReason::ChanSend),
-        })
-    }
-
-    /// Takes what fits, none if nothing is offered. Whether all that was offered is taken now.
-    fn take(&self, buf: &mut [u8]) -> Option<usize> {
-        let mut part = self.part.lock();
-        let left = &part.bytes[part.taken..];
-        let len = left.len().min(buf.len());
-        buf[..len].copy_from_slice(&left[..len]);
-        part.taken += len;
-        let (has_some, is_empty) = (len > 0, part.taken == part.bytes.len());
-        drop(part);
-        if has_some && is_empty {
-            self.to_writer.ring();
-        }
-        has_some.then_some(len)
-    }
-
-    fn offer(&self, bytes: Vec<u8>) {
-        let before = std::mem::replace(&mut *self.part.lock(), Part { bytes, taken: 0 });
-        debug_assert_eq!(before.taken, before.bytes.len(), "one writer at a time");
-        self.to_reader.ring();
-    }
-
-    fn is_taken(&self) -> bool {
-        let part = self.part.lock();
-        part.taken == part.bytes.len()
-    }
-
-    /// Takes the offer back. How much of it was taken before.
-    fn withdraw(&self) -> usize {
-        let part = std::mem::take(&mut *self.part.lock());
-        part.taken
     }
 }
 
