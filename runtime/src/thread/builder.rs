@@ -15,8 +15,8 @@ use crate::spawn::joinable;
 ///
 /// # Examples
 ///
-/// ```ignore (needs the facade)
-/// use gander::thread;
+/// ```
+/// use gander_runtime::thread;
 ///
 /// let worker = thread::Builder::new().name("worker".into()).spawn(|| thread::current().name().map(str::len))?;
 /// assert_eq!(worker.join().unwrap(), Some(6));

@@ -34,8 +34,8 @@ use crate::runtime::{self, Settings};
 ///
 /// # Examples
 ///
-/// ```ignore (needs the facade)
-/// use gander::thread;
+/// ```
+/// use gander_runtime::thread;
 ///
 /// let worker = thread::spawn(|| 6 * 7);
 /// assert_eq!(worker.join().unwrap(), 42);
@@ -62,9 +62,11 @@ where
 ///
 /// # Examples
 ///
-/// ```ignore (needs the facade)
+/// ```
+/// use gander_runtime::thread;
+///
 /// let mut counts = [0; 4];
-/// gander::thread::scope(|s| {
+/// thread::scope(|s| {
 ///     for count in &mut counts {
 ///         s.spawn(|| *count += 1);
 ///     }
