@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -67,32 +68,31 @@ fn numbers_are_given_once() {
 /// Each of the two can wake the other, by the handle that `current` gave it.
 #[test]
 fn goroutines_and_threads_unpark_each_other() {
+    const TURNS: usize = 100;
     run(|| {
-        const TURNS: usize = 100;
-        let count = AtomicUsize::new(0);
-        let (to_goroutine, from_thread) = mpsc::channel::<Thread>();
-        let goroutine = thread::current();
-        std::thread::scope(|s| {
-            s.spawn(|| {
-                to_goroutine.send(thread::current()).unwrap();
-                for turn in 0..TURNS {
-                    while count.load(Ordering::Relaxed) <= 2 * turn {
-                        thread::park();
-                    }
-                    count.fetch_add(1, Ordering::Relaxed);
-                    goroutine.unpark();
-                }
-            });
-            let thread = from_thread.recv().unwrap();
+        let count = Arc::new(AtomicUsize::new(0));
+        let (theirs, goroutine) = (Arc::clone(&count), thread::current());
+        let (to_goroutine, from_thread) = gander::chan::bounded::<Thread>(1);
+        let other = std::thread::spawn(move || {
+            to_goroutine.send(thread::current()).unwrap();
             for turn in 0..TURNS {
-                count.fetch_add(1, Ordering::Relaxed);
-                thread.unpark();
-                while count.load(Ordering::Relaxed) < 2 * (turn + 1) {
+                while theirs.load(Ordering::Relaxed) <= 2 * turn {
                     thread::park();
                 }
+                theirs.fetch_add(1, Ordering::Relaxed);
+                goroutine.unpark();
             }
         });
-        assert_eq!(count.into_inner(), 2 * TURNS);
+        let thread = from_thread.recv().unwrap();
+        for turn in 0..TURNS {
+            count.fetch_add(1, Ordering::Relaxed);
+            thread.unpark();
+            while count.load(Ordering::Relaxed) < 2 * (turn + 1) {
+                thread::park();
+            }
+        }
+        other.join().unwrap();
+        assert_eq!(count.load(Ordering::Relaxed), 2 * TURNS);
     });
 }
 
