@@ -104,7 +104,7 @@ pub mod leak {
 /// Goroutines by the names of [`std::thread`]: `use gander::thread;` can stand where `use std::thread;` stood.
 ///
 /// What is spawned here is a goroutine. The rest works from goroutines and from ordinary threads alike:
-/// [`current`](thread::current) is a handle of either, [`park`](thread::park) parks the one and blocks the other.
+/// [`current`](thread::current) is a handle of either, [`park`] parks the one and blocks the other.
 ///
 /// A program that knows only `thread` enters no runtime, so [`spawn`](thread::spawn), [`scope`](thread::scope) and
 /// [`Builder`](thread::Builder) start it when none runs, with its defaults. Whoever wants it otherwise (so many
