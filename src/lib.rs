@@ -25,6 +25,7 @@
 //! |---|---|
 //! | enter | [`run`], [`main`](macro@main), [`test`](macro@test), [`Builder::run`] |
 //! | start goroutines | [`go!`], [`go`](go()), [`spawn`], [`scope`], [`Builder::spawn`] |
+//! | keep a program that was written for threads | [`thread`], [`sync`]: by std's names |
 //! | exchange values | [`chan`], [`select!`] |
 //! | share and agree | [`sync`] |
 //! | talk over sockets | [`net`] |
@@ -98,6 +99,51 @@ pub mod context {
 /// ```
 pub mod leak {
     pub use gander_runtime::leak::{Check, check};
+}
+
+/// Goroutines by the names of [`std::thread`]: `use gander::thread;` can stand where `use std::thread;` stood.
+///
+/// What is spawned here is a goroutine. The rest works from goroutines and from ordinary threads alike:
+/// [`current`](thread::current) is a handle of either, [`park`] parks the one and blocks the other.
+///
+/// A program that knows only `thread` enters no runtime, so [`spawn`](thread::spawn), [`scope`](thread::scope) and
+/// [`Builder`](thread::Builder) start it when none runs, with its defaults. Whoever wants it otherwise (so many
+/// processors, shared thread-locals: [`Builder`]) enters it before the first of them; later it is refused.
+///
+/// ```
+/// use gander::thread;
+/// use std::time::Duration;
+///
+/// fn main() -> std::io::Result<()> {
+///     let sleeper = thread::Builder::new().name("sleeper".to_string()).spawn(|| {
+///         thread::park();
+///         thread::sleep(Duration::from_millis(1));
+///         thread::current().name().map(String::from)
+///     })?;
+///     sleeper.thread().unpark();
+///     let mut parts = [1, 2, 3];
+///     thread::scope(|s| {
+///         for part in &mut parts {
+///             s.spawn(|| *part *= 2);
+///         }
+///     });
+///     assert_eq!(parts, [2, 4, 6]);
+///     assert_eq!(sleeper.join().unwrap().as_deref(), Some("sleeper"));
+///     Ok(())
+/// }
+/// ```
+///
+/// # What is different from threads
+///
+/// * A stack has 1 MiB where nothing is said, and `RUST_MIN_STACK` is not looked at.
+/// * Values in `thread_local!`s are not dropped when a goroutine ends, and a later one may find them, as on a thread pool
+///   ([`goroutine_local!`] drops them). In shared mode they are the worker's.
+/// * A name is in gander's reports, and not in the kernel's.
+/// * `park` never returns without an unpark.
+/// * Waiting for what only the kernel knows (a `std::sync::Mutex`, a pipe) blocks the worker, until others take over:
+///   [`sync`], [`net`], [`io`] have those that park.
+pub mod thread {
+    pub use gander_runtime::thread::*;
 }
 
 /// Timers: when something happens. `use gander::time::…` can stand where `use std::time::…` stood.

@@ -28,5 +28,7 @@ mod sockets;
 mod spawn;
 #[path = "bodies/stacks.rs"]
 mod stacks;
+#[path = "bodies/thread.rs"]
+mod thread;
 #[path = "bodies/tls.rs"]
 mod tls;

@@ -28,3 +28,5 @@ mod sockets;
 mod spawn;
 #[path = "bodies/stacks.rs"]
 mod stacks;
+#[path = "bodies/thread.rs"]
+mod thread;

@@ -15,6 +15,7 @@ use crate::g::reason::WaitReason;
 use crate::m;
 use crate::park::{Task, wait_if};
 use crate::scope;
+use crate::thread::Thread;
 
 /// What a goroutine and its joiner share.
 ///
@@ -131,6 +132,11 @@ impl<T> Drop for Packet<T> {
 /// It is a [`Future`] too: polled by any executor it yields what [`join`](Self::join) would return.
 pub struct JoinHandle<T>(pub(crate) Arc<Packet<T>>);
 
+// SAFETY: a handle is made only by a spawn, which takes no T but one that is `Send`; so it is that of any T, as std's.
+unsafe impl<T> Send for JoinHandle<T> {}
+// SAFETY: likewise; and a shared handle gives nothing of the result.
+unsafe impl<T> Sync for JoinHandle<T> {}
+
 impl<T> JoinHandle<T> {
     /// Waits for the goroutine to end and returns its result; if it panicked, the panic's payload as an error; if it
     /// called [`exit`](crate::exit), a payload for which [`is_exit`](crate::is_exit) is true.
@@ -149,9 +155,15 @@ impl<T> JoinHandle<T> {
         self.0.is_done()
     }
 
-    /// The goroutine's handle. (`JoinHandle::thread` of std.)
+    /// The goroutine's handle.
     pub fn goroutine(&self) -> &Goroutine {
         self.0.ident.handle()
+    }
+
+    /// [`goroutine`](Self::goroutine) by std's name and with its type.
+    #[must_use]
+    pub fn thread(&self) -> &Thread {
+        self.0.ident.thread()
     }
 }
 

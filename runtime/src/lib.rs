@@ -42,6 +42,7 @@ mod sched;
 mod scope;
 mod spawn;
 mod switch;
+pub mod thread;
 pub mod timer;
 mod token;
 mod waker;

@@ -14,6 +14,7 @@ use crate::g::reason::WaitReason;
 use crate::join::JoinHandle;
 use crate::park::{Task, wait_if};
 use crate::spawn;
+use crate::thread::Thread;
 
 /// A place to spawn goroutines that borrow what lives longer than the call of [`scope`]. As [`std::thread::Scope`].
 pub struct Scope<'scope, 'env: 'scope> {
@@ -174,11 +175,18 @@ impl<T> ScopedJoinHandle<'_, T> {
     pub fn goroutine(&self) -> &Goroutine {
         self.handle.goroutine()
     }
+
+    /// As [`JoinHandle::thread`].
+    #[must_use]
+    pub fn thread(&self) -> &Thread {
+        self.handle.thread()
+    }
 }
 
 impl<T> fmt::Debug for ScopedJoinHandle<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.handle.fmt(f)
+        let goroutine = self.goroutine().id();
+        f.debug_struct("ScopedJoinHandle").field("goroutine", &goroutine.as_u64()).finish_non_exhaustive()
     }
 }
 

@@ -120,6 +120,26 @@ impl Condvar {
         map(guard, |guard| (guard, result))
     }
 
+    /// [`wait_timeout`](Self::wait_timeout) of so many milliseconds, with `true` for a notification. As
+    /// [`std::sync::Condvar::wait_timeout_ms`].
+    ///
+    /// # Blocking
+    ///
+    /// Parks the goroutine; blocks an ordinary thread.
+    ///
+    /// # Errors
+    ///
+    /// If the mutex is poisoned; the guard is in the error.
+    #[deprecated = "replaced by `wait_timeout`, as in std"]
+    pub fn wait_timeout_ms<'a, T: ?Sized>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        ms: u32,
+    ) -> LockResult<(MutexGuard<'a, T>, bool)> {
+        let answer = self.wait_timeout(guard, Duration::from_millis(ms.into()));
+        map(answer, |(guard, result)| (guard, !result.timed_out()))
+    }
+
     /// [`wait`](Self::wait)s for as long as the condition holds, for at most `timeout` in all. The condition has the
     /// last word: the time is called up only if it still holds.
     ///

@@ -57,6 +57,9 @@ mod wait_group;
 pub use std::sync::{Arc, LockResult, PoisonError, TryLockError, TryLockResult, Weak, atomic};
 
 #[cfg(not(loom))]
+#[allow(deprecated, reason = "so is std's")]
+pub use self::once::ONCE_INIT;
+#[cfg(not(loom))]
 pub use self::{
     barrier::{Barrier, BarrierWaitResult},
     condvar::{Condvar, WaitTimeoutResult},

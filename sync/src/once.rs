@@ -45,17 +45,22 @@ const DONE: u8 = 3;
 impl UnwindSafe for Once {}
 impl RefUnwindSafe for Once {}
 
+/// A [`Once`] that has not run. As [`std::sync::ONCE_INIT`].
+#[deprecated = "replaced by `Once::new`, as in std"]
+#[allow(clippy::declare_interior_mutable_const, reason = "std's is one: each use is a new one")]
+pub const ONCE_INIT: Once = Once::new();
+
 /// What [`Once::call_once_force`] tells its closure. As [`std::sync::OnceState`], which only std can make.
 #[derive(Debug)]
 pub struct OnceState {
-    was_poisoned: bool,
+    poisoned: bool,
 }
 
 impl OnceState {
     /// Whether an earlier run panicked.
     #[must_use]
     pub fn is_poisoned(&self) -> bool {
-        self.was_poisoned
+        self.poisoned
     }
 }
 
@@ -193,7 +198,7 @@ impl Once {
                     if self.state.compare_exchange(state, RUNNING, Ordering::Acquire, Ordering::Relaxed).is_ok() {
                         self.owner.enter();
                         let mut run = Run { once: self, outcome: POISONED };
-                        f(&OnceState { was_poisoned: state == POISONED });
+                        f(&OnceState { poisoned: state == POISONED });
                         run.outcome = DONE;
                         return;
                     }

@@ -4,7 +4,6 @@
 
 use std::cell::UnsafeCell;
 use std::fmt;
-use std::mem::MaybeUninit;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use crate::once::Once;
@@ -23,8 +22,9 @@ use crate::once::Once;
 /// ```
 pub struct OnceLock<T> {
     once: Once,
-    /// Written by the run of `once`; there when that is completed.
-    value: UnsafeCell<MaybeUninit<T>>,
+    /// Written by the run of `once`; there when that is completed. An `Option`, which drops it: a `Drop` of our own would
+    /// keep a cell from what it borrows and dies together with.
+    value: UnsafeCell<Option<T>>,
 }
 
 // SAFETY: the value goes with the cell.
@@ -40,7 +40,7 @@ impl<T> OnceLock<T> {
     #[inline]
     #[must_use]
     pub const fn new() -> OnceLock<T> {
-        OnceLock { once: Once::new(), value: UnsafeCell::new(MaybeUninit::uninit()) }
+        OnceLock { once: Once::new(), value: UnsafeCell::new(None) }
     }
 
     /// The value, if it is there.
@@ -51,14 +51,13 @@ impl<T> OnceLock<T> {
     #[inline]
     pub fn get(&self) -> Option<&T> {
         // SAFETY: just seen to be there; from then on it is not written.
-        self.once.is_completed().then(|| unsafe { (*self.value.get()).assume_init_ref() })
+        self.once.is_completed().then(|| unsafe { (*self.value.get()).as_ref().unwrap_unchecked() })
     }
 
     /// The value, if it is there: there is nobody else.
     #[inline]
     pub fn get_mut(&mut self) -> Option<&mut T> {
-        // SAFETY: just seen to be there.
-        self.once.is_completed().then(|| unsafe { self.value.get_mut().assume_init_mut() })
+        self.value.get_mut().as_mut()
     }
 
     /// Waits until the value is there.
@@ -107,7 +106,7 @@ impl<T> OnceLock<T> {
             self.once.call_once_force(|_| {
                 let value = f();
                 // SAFETY: the run is alone with the value, which is not there yet.
-                unsafe { (*self.value.get()).write(value) };
+                unsafe { self.value.get().write(Some(value)) };
             });
         }
         self.get().expect("just made")
@@ -122,19 +121,10 @@ impl<T> OnceLock<T> {
     /// Takes the value out, if it is there; the cell is empty then.
     #[inline]
     pub fn take(&mut self) -> Option<T> {
-        if !self.once.is_completed() {
-            return None;
+        if self.once.is_completed() {
+            self.once.reset();
         }
-        self.once.reset();
-        // SAFETY: it was there, and now it is said not to be.
-        Some(unsafe { self.value.get_mut().assume_init_read() })
-    }
-}
-
-impl<T> Drop for OnceLock<T> {
-    #[inline]
-    fn drop(&mut self) {
-        drop(self.take());
+        self.value.get_mut().take()
     }
 }
 

@@ -7,6 +7,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::ptr::NonNull;
 use std::sync::{LockResult, TryLockError, TryLockResult};
 use std::time::Duration;
 
@@ -57,9 +58,10 @@ impl<T: ?Sized> RefUnwindSafe for RwLock<T> {}
 /// The right to read what a [`RwLock`] guards, until dropped. As [`std::sync::RwLockReadGuard`], and like that not
 /// `Send`.
 #[must_use = "if unused the lock is let go at once"]
-pub struct RwLockReadGuard<'a, T: ?Sized> {
-    lock: &'a RwLock<T>,
-    not_send: PhantomData<*const ()>,
+pub struct RwLockReadGuard<'a, T: ?Sized + 'a> {
+    /// By address, so that a guard of what lives longer is one of what lives shorter: who only reads may. Not `Send`.
+    data: NonNull<T>,
+    raw: &'a RawRwLock,
 }
 
 /// The right to write what a [`RwLock`] guards, until dropped. As [`std::sync::RwLockWriteGuard`], and like that not
@@ -70,6 +72,9 @@ pub struct RwLockWriteGuard<'a, T: ?Sized> {
     watch: Watch,
     not_send: PhantomData<*const ()>,
 }
+
+impl<T: ?Sized> UnwindSafe for RwLockReadGuard<'_, T> {}
+impl<T: ?Sized> RefUnwindSafe for RwLockReadGuard<'_, T> {}
 
 // SAFETY: through a shared guard one gets no more than shared data.
 unsafe impl<T: ?Sized + Sync> Sync for RwLockReadGuard<'_, T> {}
@@ -237,7 +242,8 @@ impl<T: ?Sized> RwLock<T> {
 
     #[inline]
     fn read_guard(&self) -> RwLockReadGuard<'_, T> {
-        RwLockReadGuard { lock: self, not_send: PhantomData }
+        let data = NonNull::new(self.data.get()).expect("the address of a field");
+        RwLockReadGuard { data, raw: &self.raw }
     }
 
     #[inline]
@@ -277,8 +283,8 @@ impl<T: ?Sized> Deref for RwLockReadGuard<'_, T> {
     type Target = T;
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: while there is a read guard nobody writes.
-        unsafe { &*self.lock.data.get() }
+        // SAFETY: while there is a read guard nobody writes; `raw` borrows the lock that the data is in.
+        unsafe { self.data.as_ref() }
     }
 }
 
@@ -302,7 +308,7 @@ impl<T: ?Sized> DerefMut for RwLockWriteGuard<'_, T> {
 impl<T: ?Sized> Drop for RwLockReadGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        self.lock.raw.unlock_read();
+        self.raw.unlock_read();
     }
 }
 

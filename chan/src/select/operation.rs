@@ -5,6 +5,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, replace};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
 use std::thread::panicking;
 
@@ -124,6 +125,9 @@ pub struct SelectedOperation<'a> {
     chosen: Chosen<'a>,
     parcel: Parcel,
 }
+
+impl UnwindSafe for SelectedOperation<'_> {}
+impl RefUnwindSafe for SelectedOperation<'_> {}
 
 impl<'a> SelectedOperation<'a> {
     pub(super) fn new(chosen: Chosen<'a>, parcel: Parcel) -> SelectedOperation<'a> {

@@ -306,3 +306,16 @@ fn close_6_closed_channels_among_others() {
         select! { send(s, 1) -> r => assert_eq!(r, Err(SendError(1))), default => panic!("a closed channel is ready") }
     });
 }
+
+/// What holds an operation that was chosen may be caught when it panics; as crossbeam's.
+#[test]
+fn an_operation_that_was_chosen_is_unwind_safe() {
+    fn caught<T: std::panic::UnwindSafe + std::panic::RefUnwindSafe>(_: &T) {}
+    let (s, r) = bounded(1);
+    s.send(1).unwrap();
+    let mut select = Select::new();
+    select.recv(&r);
+    let operation = select.select();
+    caught(&operation);
+    assert_eq!(operation.recv(&r), Ok(1));
+}

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::park::Task;
+use crate::thread::Thread;
 use crate::token::Token;
 
 /// A goroutine's number: counted from 1, never given twice in a process.
@@ -21,6 +22,10 @@ impl GoroutineId {
     /// The number.
     pub fn as_u64(self) -> u64 {
         self.0.get()
+    }
+
+    pub(crate) fn bits(self) -> NonZeroU64 {
+        self.0
     }
 }
 
@@ -41,7 +46,7 @@ pub(crate) fn reserve_ids(count: u64) -> u64 {
 pub(crate) struct Ident {
     id: u64,
     name: Option<Arc<str>>,
-    handle: OnceLock<Goroutine>,
+    handle: OnceLock<Thread>,
 }
 
 impl Ident {
@@ -69,9 +74,12 @@ impl Ident {
     }
 
     pub(crate) fn handle(&self) -> &Goroutine {
-        self.handle.get_or_init(|| Goroutine {
-            inner: Arc::new(Inner { id: self.id, name: self.name.clone(), token: Token::new() }),
-        })
+        &self.thread().0
+    }
+
+    /// The handle by std's name.
+    pub(crate) fn thread(&self) -> &Thread {
+        self.handle.get_or_init(|| Thread(Goroutine::of(self.id, self.name.clone(), None)))
     }
 }
 
@@ -86,9 +94,25 @@ struct Inner {
     id: u64,
     name: Option<Arc<str>>,
     token: Token,
+    /// That this stands for instead; only in a [`Thread`].
+    thread: Option<std::thread::Thread>,
 }
 
 impl Goroutine {
+    fn of(id: u64, name: Option<Arc<str>>, thread: Option<std::thread::Thread>) -> Goroutine {
+        Goroutine { inner: Arc::new(Inner { id, name, token: Token::new(), thread }) }
+    }
+
+    /// What a [`Thread`] holds that is none; `id` is no goroutine's.
+    pub(crate) fn of_thread(id: u64, thread: std::thread::Thread) -> Goroutine {
+        Goroutine::of(id, None, Some(thread))
+    }
+
+    /// The ordinary thread that this stands for, if it does.
+    pub(crate) fn thread(&self) -> Option<&std::thread::Thread> {
+        self.inner.thread.as_ref()
+    }
+
     /// Its number.
     pub fn id(&self) -> GoroutineId {
         // The last destructors of a goroutine run without an identity.
