@@ -133,6 +133,12 @@ fn thread_bounds() -> Option<(usize, usize)> {
     }
 }
 
+/// The lowest usable byte of the segment that the calling thread, which is no goroutine, is on; of its own stack, or 0,
+/// where it is on none. Async-signal-safe on a segment: the thread-local has been touched before.
+pub(crate) fn thread_limit() -> usize {
+    THREAD_BOUNDS.get().0
+}
+
 /// Notes what the caller's stack ends at; returns what it was.
 fn set_bounds(limit: usize, top: usize) -> (usize, usize) {
     // SAFETY: the running goroutine is alive.
