@@ -532,6 +532,13 @@ cases! {
     under_main!(|| {
         let _ = gander::spawn(|| gander::stack::grow_to(2 << 20, || descend_without_end(0))).join();
     });
+    // That of a segment of an ordinary thread, too.
+    stack_7_overflow_thread_segment: |name| {
+        child(name, &[]).expect(2, &["stack overflow", "thread \"grower\"", "2048 KiB", "grow_to"]);
+    }, under_main!(|| {
+        let grower = std::thread::Builder::new().name("grower".into());
+        let _ = grower.spawn(|| gander::stack::grow_to(2 << 20, || descend_without_end(0))).unwrap().join();
+    });
     // Several goroutines overflow at once: one report, code 2.
     stack_7_overflow_many: |name| {
         let ended = child(name, &[]);

@@ -394,6 +394,20 @@ cases! {
             assert_eq!(*lock.lock().unwrap(), 10);
         });
     });
+    // Not even if all threads that may be are blocked before the first of them has lost its processor.
+    cap_and_all_blocked: passes, asserting!(|| {
+        Builder::new().procs(2).max_threads(2).run(|| {
+            let (tx, rx) = std::sync::mpsc::channel();
+            let rx = std::sync::Mutex::new(rx);
+            gander::scope(|s| {
+                for _ in 0..6 {
+                    s.spawn(|| rx.lock().unwrap().recv().unwrap());
+                }
+                gander::sleep(Duration::from_millis(2));
+                s.spawn(move || (0..6).for_each(|i| tx.send(i).unwrap()));
+            });
+        });
+    });
     // Busy goroutines by the hundred, all of which begin and end.
     crowd: passes, asserting!(|| {
         Builder::new().procs(2).slice(Duration::from_millis(1)).run(|| {

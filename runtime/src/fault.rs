@@ -8,11 +8,12 @@ use std::cell::UnsafeCell;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::mem::MaybeUninit;
-use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, Ordering};
 
 use crate::fatal::{self, Line};
 use crate::g::G;
 use crate::m;
+use crate::preempt::rescue;
 
 /// The handlers that were there before ours.
 struct Previous(UnsafeCell<[MaybeUninit<libc::sigaction>; 2]>);
@@ -57,13 +58,14 @@ extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, context: 
     // SAFETY: the running G is alive.
     let g = unsafe { m::current_g().as_ref() };
     if by_kernel
-        && let Some(g) = g
-        && !g.is_scheduler()
         && let Some(place) = gander_stack::locate(address)
         && place.guard
-        && place.limit == g.limit.get()
     {
-        report(g, place.class.bytes());
+        match g {
+            Some(g) if !g.is_scheduler() && place.limit == g.limit.get() => report(g, place.class.bytes()),
+            None if place.limit == crate::grow::thread_limit() => report_thread(place.class.bytes()),
+            _ => {}
+        }
     }
     pass_on(signal, info, context)
 }
@@ -98,12 +100,35 @@ fn report(g: &G, limit: usize) -> ! {
     );
     line.print();
     // Symbols need malloc, whose lock the overflowing frame may hold: the report ends in time without them.
-    // SAFETY: sets a handler and a clock for a process that is about to end.
+    // SAFETY: asks for a number; sets a handler and a clock for a process that is about to end.
     unsafe {
+        REPORTER.store(libc::gettid(), Ordering::Relaxed);
         libc::signal(libc::SIGALRM, give_up as *const () as libc::sighandler_t);
-        libc::alarm(10);
+        libc::alarm(PATIENCE_SECONDS);
     }
     print_backtrace();
+    fatal::now()
+}
+
+/// The same for an ordinary thread that overflowed a segment of `stack::grow`. Without a backtrace: its signal stack is
+/// std's, which is too small for that.
+fn report_thread(limit: usize) -> ! {
+    let mut name = [0u8; 16];
+    // SAFETY: asks for a number; writes at most 16 bytes to our local, the last of them a zero.
+    let id = unsafe {
+        libc::prctl(libc::PR_GET_NAME, name.as_mut_ptr());
+        libc::gettid()
+    };
+    let name = name.split(|&byte| byte == 0).next().and_then(|name| std::str::from_utf8(name).ok()).unwrap_or("?");
+    let mut line = Line::new();
+    let _ = writeln!(
+        line,
+        "gander: fatal error: stack overflow\n\nthread \"{name}\" ({id}): the segment that gander::stack gave it \
+         exceeds its limit of {} KiB\nto raise the limit: gander::stack::grow_to(bytes, …), up to 1 GiB, \
+         or gander::stack::maybe_grow in the recursion",
+        limit >> 10
+    );
+    line.print();
     fatal::now()
 }
 
@@ -139,8 +164,26 @@ fn print_backtrace() {
     }
 }
 
+/// For so long the thread that looks for symbols may make no progress.
+const PATIENCE_SECONDS: libc::c_uint = 10;
+static REPORTER: AtomicI32 = AtomicI32::new(0);
+
+/// Ends the process if the report does not get on. On a busy machine, with a debugger's worth of symbols that nobody has
+/// read yet, it may take longer than it should; who waits for a lock uses no processor.
 extern "C" fn give_up(_: libc::c_int) {
-    fatal::now();
+    const STANDS_STILL_NANOS: u64 = 1_000_000;
+    const MOST: u64 = 6;
+    static USED: AtomicU64 = AtomicU64::new(0);
+    static TIMES: AtomicU64 = AtomicU64::new(0);
+    let used = rescue::cpu_nanos(REPORTER.load(Ordering::Relaxed));
+    let before = USED.swap(used, Ordering::Relaxed);
+    if used < before + STANDS_STILL_NANOS || TIMES.fetch_add(1, Ordering::Relaxed) == MOST {
+        fatal::now();
+    }
+    // SAFETY: sets a clock, which is async-signal-safe.
+    unsafe {
+        libc::alarm(PATIENCE_SECONDS);
+    }
 }
 
 /// Lets the previous handler have the signal.

@@ -7,10 +7,10 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use gander_arch::Context;
-use gander_stack::{Class, Stack, class_of};
+use gander_stack::{Class, Stack};
 
-use crate::error::SpawnError;
 use crate::m;
+use crate::runtime;
 use crate::spawn::{put_stack, take_stack};
 
 /// [`grow`] takes a segment of at least this.
@@ -46,9 +46,10 @@ pub fn grow<R>(f: impl FnOnce() -> R) -> R {
 ///
 /// With `f`'s panic. If there is no memory for the segment, or `stack_size` is more than 1 GiB.
 pub fn grow_to<R>(stack_size: usize, f: impl FnOnce() -> R) -> R {
-    let segment = class_of(stack_size).map_err(SpawnError::from).and_then(take_stack);
-    match segment {
-        Ok(stack) => call_on(stack, f),
+    // Once for both: a runtime that starts in between would find its place at the top too large for the class.
+    let config = runtime::config();
+    match runtime::segment_class(config, stack_size).and_then(take_stack) {
+        Ok(stack) => call_on(runtime::frames_top(config, &stack), stack, f),
         Err(error) => panic!("cannot grow the stack by {stack_size} bytes: {error}"),
     }
 }
@@ -133,6 +134,12 @@ fn thread_bounds() -> Option<(usize, usize)> {
     }
 }
 
+/// The lowest usable byte of the segment that the calling thread, which is no goroutine, is on; of its own stack, or 0,
+/// where it is on none. Async-signal-safe on a segment: the thread-local has been touched before.
+pub(crate) fn thread_limit() -> usize {
+    THREAD_BOUNDS.get().0
+}
+
 /// Notes what the caller's stack ends at; returns what it was.
 fn set_bounds(limit: usize, top: usize) -> (usize, usize) {
     // SAFETY: the running goroutine is alive.
@@ -149,7 +156,7 @@ struct Call<F, R> {
     home: Context,
 }
 
-fn call_on<F: FnOnce() -> R, R>(stack: Stack, f: F) -> R {
+fn call_on<F: FnOnce() -> R, R>(frames_top: *mut u8, stack: Stack, f: F) -> R {
     /// The segment's first frame. It leaves by the switch home and is never resumed.
     unsafe extern "C" fn begin<F: FnOnce() -> R, R>(call: *mut (), _: usize) -> ! {
         let call = call.cast::<Call<F, R>>();
@@ -168,7 +175,7 @@ fn call_on<F: FnOnce() -> R, R>(stack: Stack, f: F) -> R {
     // SAFETY: [one-owner] the segment is ours and unused. Its context is started once and its end comes back to
     // `home`; whatever worker that is on, the thread pointer is this task's own.
     unsafe {
-        let start = gander_arch::init(crate::runtime::frames_top(&stack), begin::<F, R>, at.cast());
+        let start = gander_arch::init(frames_top, begin::<F, R>, at.cast());
         gander_arch::switch(&raw mut (*at).home, &start, 0);
     }
     set_bounds(before.0, before.1);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use gander_stack::{Class, Stack};
-use gander_tls::{Model, ThreadPointer};
+use gander_tls::{Model, ThreadPointer, TlsError};
 
 use crate::error::{SpawnError, StartError};
 use crate::g::{G, State};
@@ -48,11 +48,16 @@ impl Settings {
 /// share a page of page tables.
 const DEFAULT_STACK: usize = 1 << 20;
 
+/// What the first frames of about every goroutine take.
+const FIRST_FRAMES: usize = 1024;
+
 /// What does not change while the runtime runs.
 #[derive(Debug)]
 pub(crate) struct Config {
     /// How to make a goroutine's own thread-locals; none in shared mode.
     own: Option<&'static Model>,
+    /// What the thread-local block and the header may take at the top of a stack; 0 in shared mode.
+    taken: usize,
     default_class: Class,
 }
 
@@ -89,10 +94,9 @@ pub(crate) fn start(settings: &Settings) -> Result<(), StartError> {
         // A trimmed stack keeps its thread-local block, and what lies below it.
         gander_stack::keep_at_least(model.size() + size_of::<G>() + 4096);
     }
-    /// What the first frames of about every goroutine take.
-    const FIRST_FRAMES: usize = 1024;
     gander_stack::touched_first(own.map_or(0, Model::size) + size_of::<G>() + FIRST_FRAMES);
-    let default_class = gander_stack::class_of(DEFAULT_STACK).map_err(|error| StartError::Spawn(error.into()))?;
+    let taken = own.map_or(0, |model| model.size() + model.align() + size_of::<G>());
+    let default_class = class_beside(taken, DEFAULT_STACK).map_err(StartError::Spawn)?;
     set_locals(match own {
         None => Locals::Shared,
         Some(_) if gander_arch::exchange_by_instruction() => Locals::Own,
@@ -120,7 +124,7 @@ pub(crate) fn start(settings: &Settings) -> Result<(), StartError> {
     procs::set(count, chosen);
     start_threads().map_err(StartError::Thread)?;
     debugger::describe(own.map(|model| (model.size(), model.align())));
-    let _ = CONFIG.set(Config { own, default_class });
+    let _ = CONFIG.set(Config { own, taken, default_class });
     Ok(())
 }
 
@@ -203,7 +207,7 @@ impl Config {
     pub(crate) fn class(&self, stack_size: Option<usize>) -> Result<Class, SpawnError> {
         match stack_size {
             None => Ok(self.default_class),
-            Some(bytes) => Ok(gander_stack::class_of(bytes)?),
+            Some(bytes) => class_beside(self.taken, bytes),
         }
     }
 
@@ -215,6 +219,11 @@ impl Config {
         let top = model_top(model, stack.top());
         let laid = stack.tag() != 0;
         if !laid {
+            let have = (top as usize).saturating_sub(stack.limit() as usize);
+            let need = model.size() + size_of::<G>() + FIRST_FRAMES;
+            if have < need {
+                return Err(TlsError::SlotTooSmall { have, need }.into());
+            }
             // Before there was a runtime somebody may have recursed here. The tag says that there is a header now.
             // SAFETY: [one-owner] the stack is ours, and nothing lies on it yet.
             unsafe {
@@ -254,10 +263,34 @@ impl Config {
     }
 }
 
+/// The class of stack that has so many bytes for frames: where what is `taken` at its top is more than there is room for
+/// beside them, a larger one.
+fn class_beside(taken: usize, bytes: usize) -> Result<Class, SpawnError> {
+    let class = gander_stack::class_of(bytes)?;
+    if taken <= gander_stack::HEADROOM + class.bytes() / 8 {
+        return Ok(class);
+    }
+    match gander_stack::class_of(class.bytes().saturating_add(taken)) {
+        // The largest does with less.
+        Err(_) if taken <= Class::LARGEST.bytes() / 2 => Ok(Class::LARGEST),
+        answer => Ok(answer?),
+    }
+}
+
+/// What the running runtime keeps at the top of stacks, for those who take one for something else than a goroutine.
+pub(crate) fn config() -> Option<&'static Config> {
+    CONFIG.get()
+}
+
+/// The class of stack for a segment.
+pub(crate) fn segment_class(config: Option<&Config>, bytes: usize) -> Result<Class, SpawnError> {
+    class_beside(config.map_or(0, |config| config.taken), bytes)
+}
+
 /// Where frames begin on a stack of the pool that is not for a goroutine of its own: below the places of the
 /// thread-local block and the header. `[header-place]`
-pub(crate) fn frames_top(stack: &Stack) -> *mut u8 {
-    let top = match CONFIG.get().and_then(|config| config.own) {
+pub(crate) fn frames_top(config: Option<&Config>, stack: &Stack) -> *mut u8 {
+    let top = match config.and_then(|config| config.own) {
         Some(model) => model_top(model, stack.top()).wrapping_sub(model.size()),
         None => stack.top(),
     };

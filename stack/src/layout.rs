@@ -41,7 +41,7 @@ const COLOURS: u32 = 24;
 const LINE: usize = 64;
 /// What a slot has beyond its class: room for the colour, and for what owners keep at the top of a stack (a header, a
 /// thread-local block), so that the frames get the bytes that were asked for.
-const HEADROOM: usize = 8 * KIB;
+pub const HEADROOM: usize = 8 * KIB;
 
 /// A size of stack: 16 KiB, 32 KiB, and so on to 1 GiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

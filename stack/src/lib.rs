@@ -67,7 +67,7 @@ pub use cache::Cache;
 pub use census::{Census, Footprint, census, footprint, resident};
 pub use error::StackError;
 pub use fault::{Place, in_use, locate};
-pub use layout::{Class, class_of};
+pub use layout::{Class, HEADROOM, class_of};
 pub use pool::{build_ahead, put, set_builder, take};
 #[doc(hidden)]
 pub use region::{DIRECTORY, Directory, Entry};

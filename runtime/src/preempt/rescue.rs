@@ -72,7 +72,7 @@ pub(crate) fn rescue(m: &'static M, p: &'static P) -> bool {
     let heir = match handing::take_spare(0) {
         Some(m) => Heir { m, g: ptr::null() },
         None => {
-            janitor::want_worker();
+            janitor::want_rescuer();
             // SAFETY: it was queued and is ours now.
             match inject::take_bound().and_then(|g| unsafe { super::with_own_thread(g) }) {
                 Some(heir) => heir,

@@ -14,6 +14,10 @@ use crate::preempt::{rescue, signal};
 use crate::timer::now;
 
 static EVENT: Event = Event::new();
+/// Wakes it even while it waits to try again.
+static URGENT: Event = Event::new();
+/// A worker that is blocked keeps its P, because none rests to take it.
+static STUCK: AtomicBool = AtomicBool::new(false);
 static WANTED: AtomicBool = AtomicBool::new(false);
 /// Resting workers to keep in stock: each preemption of a goroutine that never was preempted before takes one for good,
 /// and the next may come before a thread is started.
@@ -50,6 +54,15 @@ pub(crate) fn want_worker() {
     }
 }
 
+/// A worker is blocked with its P, and nobody rests to take that: one more is needed, at the cap as well, for one that is
+/// blocked does not count. (It will not be counted from the moment its P is taken; until then there is one too many.)
+pub(crate) fn want_rescuer() {
+    want_worker();
+    if !STUCK.swap(true, Ordering::AcqRel) {
+        URGENT.set();
+    }
+}
+
 /// `left` workers rest after one was taken.
 pub(crate) fn one_less(left: usize) {
     if left < STOCK.load(Ordering::Relaxed) / 2 + 1 {
@@ -82,7 +95,7 @@ pub(crate) fn main() {
         if retry.is_zero() {
             EVENT.wait_until(round);
         } else {
-            std::thread::sleep(retry);
+            URGENT.wait_until(now() + retry.as_nanos() as u64);
         }
         if quit::is_asked() {
             quit::quit();
@@ -160,7 +173,8 @@ fn hire(retry: Duration) -> Duration {
     const LONGEST: Duration = Duration::from_secs(1);
     static SAID: AtomicBool = AtomicBool::new(false);
     let workers = STATS.workers.load(Ordering::Relaxed);
-    let problem = if workers.saturating_sub(rescue::away()) >= cap() {
+    let most = cap().saturating_add(usize::from(STUCK.swap(false, Ordering::AcqRel)));
+    let problem = if workers.saturating_sub(rescue::away()) >= most {
         format!("{workers} worker threads run, which is the most it may start (Builder::max_threads)")
     } else {
         match crate::m::start_thread() {
