@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A check, and the scenario that its children run.
+#[derive(Clone, Copy)]
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) scenario: fn() -> ExitCode,
@@ -15,7 +16,7 @@ pub(crate) struct Case {
 /// `name: check, scenario;` for each case.
 macro_rules! cases {
     ($($name:ident: $check:expr, $scenario:expr;)*) => {
-        const CASES: &[$crate::common::cases::Case] = &[$($crate::common::cases::Case {
+        pub(crate) const CASES: &[$crate::common::cases::Case] = &[$($crate::common::cases::Case {
             name: stringify!($name),
             scenario: $scenario,
             check: $check,

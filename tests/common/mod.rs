@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use gander::Builder;
 
 /// No test may take longer.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(120);
 
 /// Tests that need a number of processors hold it for writing, all others for reading.
 static PROCS: RwLock<()> = RwLock::new(());

@@ -46,7 +46,7 @@ pub(crate) fn watched<R>(test: impl FnOnce() -> R) -> R {
     let theirs = Arc::clone(&over);
     let name = std::thread::current().name().unwrap_or("a test").to_string();
     std::thread::spawn(move || {
-        let limit = Duration::from_secs(60);
+        let limit = Duration::from_secs(120);
         let over = theirs.0.lock().unwrap();
         let (over, _) = theirs.1.wait_timeout_while(over, limit, |over| !*over).unwrap();
         if !*over {
