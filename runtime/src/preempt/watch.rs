@@ -11,7 +11,8 @@
 //!
 //! Who has not had a slice yet (it waits in a ring, or was readied) waits at most [`FRESH_NANOS`] for each goroutine
 //! that computes in front of it: a hundred that are spawned at once all begin soon. Those that had one wait whole
-//! slices for each other, for to preempt costs some 30 µs.
+//! slices for each other, for to preempt costs some 30 µs. And so does whoever is still spawning them: else, after the
+//! first few, it would have one such short turn for each round of theirs.
 
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -86,6 +87,8 @@ struct Turn {
     saved: u64,
     saved_at: u64,
     kicks: u32,
+    /// Goroutines spawned on the P by the last look.
+    spawned: u64,
 }
 
 /// What a look came to.
@@ -109,6 +112,7 @@ impl Turns {
             saved: 0,
             saved_at: 0,
             kicks: 0,
+            spawned: 0,
         };
         Turns { seen: [none; procs::MAX_PROCS], pause: SHORTEST_NANOS }
     }
@@ -131,6 +135,7 @@ impl Turns {
             // SAFETY: Ms are never freed.
             let Some(m) = (unsafe { m.as_ref() }) else { continue };
             let turn = &mut self.seen[i];
+            let spawns = turn.spawns(p);
             if turn.see(m, p, now, slices) == Seen::New {
                 // One to wait for if somebody waits for any P; else it is as short as the last one, probably.
                 again = again.min(now + if wants_p || woken { slices.min } else { self.pause });
@@ -138,13 +143,18 @@ impl Turns {
             }
             let age = now.saturating_sub(turn.began);
             let fresh = woken || !p.ring.is_empty();
-            let slice = if fresh { slices.full.min(FRESH_NANOS) } else { slices.full };
+            let slice = match (fresh, spawns) {
+                (false, _) => slices.full,
+                (true, false) => slices.full.min(FRESH_NANOS),
+                (true, true) => slices.full.min(age + FRESH_NANOS),
+            };
             let may_kick = slices.preempts && age >= slices.min && turn.saved >= slices.budget;
             p.ripe.store(may_kick, Ordering::Relaxed);
             let mut cause = None;
             if (waits || p.has_work()) && SPIN.idle() == 0 {
                 let over = slices.preempts && age >= slice;
-                let readied = !p.peek_next().is_null() || over && wants_p;
+                // What it spawns stands in the next slot, too, but was not readied.
+                let readied = !p.peek_next().is_null() && !spawns || over && wants_p;
                 cause = match (may_kick && readied, over) {
                     (true, _) => Some(Cause::WakeUp),
                     (false, true) => Some(Cause::Slice),
@@ -197,6 +207,12 @@ impl Turns {
 }
 
 impl Turn {
+    /// Whether goroutines were spawned on `p` since the last look.
+    fn spawns(&mut self, p: &P) -> bool {
+        let spawned = p.counts.spawned.load(Ordering::Relaxed);
+        std::mem::replace(&mut self.spawned, spawned) != spawned
+    }
+
     /// Notes whose turn it is on `p`.
     fn see(&mut self, m: &M, p: &P, now: u64, slices: Slices) -> Seen {
         let kicks = p.kicks.load(Ordering::Relaxed);
