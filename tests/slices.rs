@@ -122,27 +122,6 @@ fn sums() -> (f64, u64) {
 }
 
 cases! {
-    // Who spawns goroutines that compute does so for whole slices, and not for one short turn in each round of theirs.
-    spawns_many: passes, asserting!(|| {
-        const MANY: usize = 600;
-        let (stop, ended) = (AtomicBool::new(false), AtomicUsize::new(0));
-        let took = Builder::new().procs(2).run(|| gander::scope(|s| {
-            let start = Instant::now();
-            for _ in 0..MANY {
-                s.spawn(|| {
-                    while !stop.load(Ordering::Relaxed) {
-                        black_box(0);
-                    }
-                    ended.fetch_add(1, Ordering::Relaxed);
-                });
-            }
-            let took = start.elapsed();
-            stop.store(true, Ordering::Relaxed);
-            took
-        }));
-        assert_eq!(ended.into_inner(), MANY);
-        assert!(took < Duration::from_secs(4), "to spawn {MANY} took {took:?}");
-    });
     // Signals from outside are nobody's request: 300 of them to the process.
     from_outside: passes, asserting!(|| {
         shortest(2).run(|| beside_busy_ones(|| {

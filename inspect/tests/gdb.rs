@@ -33,8 +33,9 @@ fn inferior() {
         Builder::new().name("for gdb".into()).spawn(parked_for_the_debugger).unwrap();
         Builder::new().name("hot".into()).spawn(spinning_for_the_debugger).unwrap();
         (0..10).for_each(|_| drop(spawn(|| sleep(Duration::from_secs(1000)))));
-        let sleepers = || gander_inspect::goroutines().iter().filter(|g| g.state.to_string() == "sleep").count();
-        while sleepers() < 10 || !SPINS.load(Ordering::Relaxed) {
+        let count =
+            |word: &str| gander_inspect::goroutines().iter().filter(|g| g.state.to_string() == word).count();
+        while count("sleep") < 10 || count("park") < 1 || !SPINS.load(Ordering::Relaxed) {
             yield_now();
         }
         println!("ready");
