@@ -65,17 +65,16 @@ fn main() -> ExitCode {
         ROWS.iter().for_each(|(name, _)| run(name, 2000));
         return ExitCode::SUCCESS;
     }
-    let (made_with, before) = baseline();
-    let is_to_bless = args.iter().any(|arg| arg == "--bless");
-    let bounds = if is_to_bless { BTreeMap::new() } else { before.clone() };
-    match measure(&bounds) {
-        Ok(counts) if is_to_bless => bless(&counts),
-        Ok(counts) => compare(&counts, &made_with, &before),
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    let outcome = if args.iter().any(|arg| arg == "--bless") {
+        measure(&BTreeMap::new()).map(|counts| bless(&counts))
+    } else {
+        let (made_with, before) = baseline();
+        measure(&before).map(|counts| compare(&counts, &made_with, &before))
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("{error}");
+        ExitCode::FAILURE
+    })
 }
 
 // ---- what is counted ----
